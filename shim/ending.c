@@ -1,0 +1,328 @@
+/*
+ * The funnel; the contract is in ending.h.
+ *
+ * Runs in: any thread, signal handler, vfork child; ending_watch at load.
+ * SPDX-License-Identifier: MIT
+ */
+#include "ending.h"
+
+#include <sys/prctl.h>
+
+#include "config.h"
+#include "epitaph.h"
+#include "modules.h"
+#include "next.h"
+#include "record.h"
+#include "scope.h"
+#include "sys.h"
+#include "unwind.h"
+
+struct claim {
+	int owner; /* pid whose claim this is; 0: nobody's */
+	int ready; /* the rest is filled in */
+	enum cause cause;
+	int code; /* as given: exit(-1) is -1 */
+	const char *call;
+	uintptr_t caller;
+	int tid;
+	char thread[16];
+	int64_t when_ns;
+	struct trace trace;
+};
+
+/* [0]: the process that loaded the shim; [1]: a forked child of it. */
+static struct {
+	struct claim first, last;
+	int written; /* pid whose end record is out */
+	int written_code;
+} ends[2];
+
+static bool watches_exit, watches_quick_exit;
+
+bool ending_watches_exit(void)
+{
+	return watches_exit;
+}
+
+bool ending_watches_quick_exit(void)
+{
+	return watches_quick_exit;
+}
+
+static void fill(struct claim *c, enum cause cause, int code, const char *call, uintptr_t caller)
+{
+	c->cause = cause;
+	c->code = code;
+	c->call = call;
+	c->caller = caller;
+	c->tid = sys_gettid();
+	c->thread[0] = '\0';
+	SYS2(SYS_prctl, PR_GET_NAME, c->thread);
+	c->thread[15] = '\0';
+	c->when_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	c->trace.count = 0;
+	c->trace.guessed = 64;
+	/* main's return has no stack left to tell of. */
+	if (config.backtrace && cause != CAUSE_MAIN_RETURNED)
+		unwind_here(&c->trace, config.backtrace);
+	__atomic_store_n(&c->ready, 1, __ATOMIC_RELEASE);
+}
+
+static bool claim(struct claim *c, int pid)
+{
+	int owner = __atomic_load_n(&c->owner, __ATOMIC_RELAXED);
+
+	if (owner == pid ||
+	    !__atomic_compare_exchange_n(&c->owner, &owner, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&c->ready, 0, __ATOMIC_RELAXED);
+	return true;
+}
+
+void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller)
+{
+	int pid = sys_getpid(), i = pid != process.pid;
+
+	if (!scope_reports(i))
+		return;
+	if (claim(&ends[i].first, pid)) {
+		fill(&ends[i].first, cause, code, call, caller);
+		return;
+	}
+	/* exit from an exit handler, _exit during exit, another thread's exit: the latest is kept. A
+	 * thread that finds another one filling it in leaves it. */
+	int owner = pid;
+	__atomic_compare_exchange_n(&ends[i].last.owner, &owner, 0, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_RELAXED);
+	if (claim(&ends[i].last, pid))
+		fill(&ends[i].last, cause, code, call, caller);
+}
+
+static const char *const cause_names[] = {"main_returned", "exit",      "_exit",
+					  "quick_exit",    "libc_exit", "abort"};
+
+/* "exit(3) called by server+0x12 (main+0x4), in thread worker[12]" */
+static void describe(struct text *t, const struct claim *c, const struct place *p, int pid)
+{
+	if (c->cause == CAUSE_MAIN_RETURNED) {
+		text_str(t, "main() returned ");
+		text_dec(t, c->code);
+		return;
+	}
+	text_str(t, c->call);
+	if (c->cause != CAUSE_ABORT && str_len(c->call) < 12) {
+		text_char(t, '(');
+		text_dec(t, c->code);
+		text_char(t, ')');
+	} else if (c->cause == CAUSE_ABORT) {
+		text_str(t, "()");
+	}
+	if (c->caller) {
+		text_str(t, " called by ");
+		text_place(t, p);
+	}
+	if (c->tid != pid) {
+		text_str(t, ", in thread ");
+		text_clean(t, c->thread, str_len(c->thread));
+		text_char(t, '[');
+		text_dec(t, c->tid);
+		text_char(t, ']');
+	}
+}
+
+/* An end that no hook saw: libc called exit inside itself. The stack tells for whom. */
+static void describe_inside(struct record *r, const struct claim *c)
+{
+	const struct link_map *libc = module_at((uintptr_t)next_get(HOOK_exit), true);
+	int n = c->trace.count, user = 0;
+
+	for (int i = 0; i < n; i++)
+		r->places[i].pc = c->trace.pc[i];
+	places_find(r->places, n, r->work, sizeof r->work);
+	while (user < n && r->places[user].map == libc)
+		user++;
+	if (user && user < n) {
+		const struct place *inside = &r->places[user - 1];
+
+		text_str(&r->body, "exit called inside libc");
+		if (inside->exact) {
+			text_str(&r->body, ", by ");
+			text_symbol(&r->body, inside);
+			text_str(&r->body, "()");
+		}
+		text_str(&r->body, ", for ");
+		text_place(&r->body, &r->places[user]);
+	} else if (n || process.libc == LIBC_MUSL) {
+		/* musl calls exit inside itself here only (err and its kin are hooks of ours); in
+		 * glibc nothing but libc is on the stack of a thread that has ended. */
+		text_str(&r->body, "the last thread ended (pthread_exit), and libc then called exit");
+	} else {
+		text_str(&r->body, "exit called inside libc, by a function that is not known");
+	}
+}
+
+/* The call site outside of libc, for the fields of an end inside libc. */
+static uintptr_t user_site(const struct trace *t)
+{
+	const struct link_map *libc = module_at((uintptr_t)next_get(HOOK_exit), true);
+
+	for (int i = 0; i < t->count; i++)
+		if (module_at(t->pc[i], true) != libc)
+			return t->pc[i];
+	return 0;
+}
+
+static enum severity severity_of(const struct claim *c, int code, bool forked)
+{
+	if (forked && config.scope != SCOPE_ALL)
+		return SEVERITY_DEBUG;
+	if (c->cause == CAUSE_ABORT)
+		return SEVERITY_ERROR;
+	return code & 0xff ? SEVERITY_WARN : SEVERITY_INFO;
+}
+
+static void place_of(struct record *r, struct place *p, const struct claim *c)
+{
+	p->pc = c->caller;
+	if (c->caller)
+		places_find(p, 1, r->work, sizeof r->work);
+}
+
+/* `c` is who decided the code; `under_way` the end that was begun before, or NULL. */
+static void write_end(const struct claim *c, const struct claim *under_way, int code, bool forked,
+		      bool again)
+{
+	struct record *r = record_begin(EVENT_END, severity_of(c, code, forked));
+	bool inside = c->cause == CAUSE_LIBC_EXIT && !c->call;
+	uintptr_t caller = inside ? user_site(&c->trace) : c->caller;
+
+	if (!r)
+		return;
+	if (c->cause == CAUSE_ABORT) {
+		text_str(&r->body, "ENDED by abort: ");
+	} else {
+		text_str(&r->body, "ENDED with exit code ");
+		text_dec(&r->body, code & 0xff);
+		text_str(&r->body, again ? " after all: " : ": ");
+	}
+	if (inside) {
+		describe_inside(r, c);
+	} else {
+		place_of(r, &r->places[0], c);
+		describe(&r->body, c, &r->places[0], r->pid);
+	}
+	if (c->call && str_eq(c->call, "daemon"))
+		text_str(&r->body, ": the program goes on in a forked child in the background, and libc "
+				   "ends this process");
+	if (under_way) {
+		text_str(&r->body, ", while ");
+		place_of(r, &r->places[0], under_way);
+		describe(&r->body, under_way, &r->places[0], r->pid);
+		text_str(&r->body, " was under way");
+	}
+	if (forked)
+		text_str(&r->body, " (in a forked child)");
+	if (c->cause == CAUSE_ABORT) {
+		record_integer(r, "epitaph.signal.number", 6);
+		record_string(r, "epitaph.signal.name", "SIGABRT");
+	} else {
+		record_integer(r, "process.exit.code", code & 0xff);
+	}
+	record_string(r, "epitaph.cause", cause_names[c->cause]);
+	record_string(r, "epitaph.ended_by", "self");
+	record_thread(r, c->tid, c->thread);
+	record_caller(r, caller, &c->trace);
+	record_write(r);
+}
+
+void ending_commit(int code)
+{
+	int pid = sys_getpid(), i = pid != process.pid, before;
+	struct claim *c, *under_way = NULL;
+
+	if (!scope_reports(i))
+		return;
+	/* Nobody claimed it: libc itself did, and its caller is on the stack now. */
+	if (claim(&ends[i].first, pid))
+		fill(&ends[i].first, CAUSE_LIBC_EXIT, code, NULL, 0);
+	c = &ends[i].first;
+	if (ends[i].last.owner == pid && __atomic_load_n(&ends[i].last.ready, __ATOMIC_ACQUIRE)) {
+		under_way = c;
+		c = &ends[i].last;
+	}
+	if (!__atomic_load_n(&c->ready, __ATOMIC_ACQUIRE))
+		return; /* another thread is about to write it */
+	before = __atomic_load_n(&ends[i].written, __ATOMIC_RELAXED);
+	if (before != pid &&
+	    __atomic_compare_exchange_n(&ends[i].written, &before, pid, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_RELAXED)) {
+		ends[i].written_code = code;
+		write_end(c, under_way, code, i, false);
+	} else if (before == pid && under_way &&
+		   (ends[i].written_code != code || under_way->cause == CAUSE_ABORT)) {
+		ends[i].written_code = code;
+		write_end(c, under_way, code, i, true);
+	}
+}
+
+void ending_now(enum cause cause, int code, const char *call, uintptr_t caller)
+{
+	ending_begin(cause, code, call, caller);
+	ending_commit(code);
+}
+
+void ending_revoke(const char *call)
+{
+	int pid = sys_getpid(), i = pid != process.pid;
+	struct record *r;
+
+	if (ends[i].written != pid)
+		return;
+	ends[i].written = ends[i].first.owner = ends[i].last.owner = 0;
+	r = record_begin(EVENT_END, SEVERITY_WARN);
+	if (!r)
+		return;
+	text_str(&r->body, "has not ended after all: ");
+	text_str(&r->body, call);
+	text_str(&r->body, " failed");
+	record_write(r);
+}
+
+/* glibc: on_exit handlers get the status. */
+static void last_at_exit(int status, void *arg)
+{
+	(void)arg;
+	ending_commit(status);
+}
+
+/* Elsewhere the code is what was asked for. */
+static void last_without_status(void *arg)
+{
+	int pid = sys_getpid(), i = pid != process.pid;
+	const struct claim *c = ends[i].last.owner == pid ? &ends[i].last : &ends[i].first;
+
+	(void)arg;
+	ending_commit(c->owner == pid ? c->code : 0);
+}
+
+static void last_at_quick_exit(void)
+{
+	last_without_status(NULL);
+}
+
+void ending_watch(void)
+{
+	int (*on_exit)(void (*)(int, void *), void *) = modules_symbol("on_exit");
+	int (*cxa_atexit)(void (*)(void *), void *, void *) = modules_symbol("__cxa_atexit");
+	int (*cxa_at_quick_exit)(void (*)(void), void *) = modules_symbol("__cxa_at_quick_exit");
+	int (*at_quick_exit)(void (*)(void)) = modules_symbol("at_quick_exit");
+
+	if (on_exit)
+		watches_exit = on_exit(last_at_exit, NULL) == 0;
+	else if (cxa_atexit)
+		watches_exit = cxa_atexit(last_without_status, NULL, NULL) == 0;
+	if (cxa_at_quick_exit)
+		watches_quick_exit = cxa_at_quick_exit(last_at_quick_exit, NULL) == 0;
+	else if (at_quick_exit)
+		watches_quick_exit = at_quick_exit(last_at_quick_exit) == 0;
+}

@@ -1,0 +1,221 @@
+/*
+ * The ends that a program or a library asks for.
+ *
+ * Interposes: __libc_start_main (to wrap main), exit, _exit, _Exit, quick_exit, abort, syscall.
+ * Runs in: constructor, any thread, signal handler, vfork child.
+ * SPDX-License-Identifier: MIT
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+
+#include "ending.h"
+#include "epitaph.h"
+#include "execs.h"
+#include "moods.h"
+#include "next.h"
+#include "scope.h"
+#include "sys.h"
+
+/* For a process without libc's own way out: what _exit(2) does. */
+static _Noreturn void leave(int code)
+{
+	for (;;)
+		SYS1(SYS_exit_group, code);
+}
+
+/*
+ * main. The program's start code hands its address to libc; ours runs it. ppc64 passes a block of
+ * pointers instead, of which main is the second.
+ */
+typedef int main_function(int, char **, char **, void *);
+
+static main_function *program_main;
+
+static int run_main(int argc, char **argv, char **envp, void *auxv)
+{
+	/* musl hands main the kernel's array, not what its environ says by now. */
+	if (process.envp && envp && envp[0] && process.envp[0] == envp[0])
+		envp = process.envp;
+	int code = program_main(argc, argv, envp, auxv);
+
+	ending_begin(CAUSE_MAIN_RETURNED, code, "main", 0);
+	if (!ending_watches_exit())
+		ending_commit(code);
+	return code;
+}
+
+int __libc_start_main(main_function *program, int argc, char **argv, void (*init)(void), void (*fini)(void),
+		      void (*rtld_fini)(void), void *stack_end);
+
+#ifdef __powerpc64__
+
+struct start_info {
+	void *sda;
+	main_function *program;
+	void (*init)(void), (*fini)(void);
+};
+
+int epitaph_start(int argc, char **argv, char **envp, void *auxv, void (*rtld_fini)(void),
+		  struct start_info *info, char **stack) __asm__("__libc_start_main");
+
+EPITAPH_EXPORT int epitaph_start(int argc, char **argv, char **envp, void *auxv, void (*rtld_fini)(void),
+				 struct start_info *info, char **stack)
+{
+	static struct start_info ours;
+
+	init_early(argc, argv, envp);
+	ours = *info;
+	program_main = info->program;
+	if (epitaph_enter() && scope_reports(false))
+		ours.program = run_main;
+	return ((__typeof__(&epitaph_start))next_get(HOOK___libc_start_main))(argc, argv, envp, auxv, rtld_fini,
+									      &ours, stack);
+}
+
+#else
+
+EPITAPH_EXPORT int __libc_start_main(main_function *program, int argc, char **argv, void (*init)(void),
+				     void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
+{
+	init_early(argc, argv, argv + argc + 1);
+	program_main = program;
+	if (epitaph_enter())
+		program = run_main;
+	return NEXT(__libc_start_main)(program, argc, argv, init, fini, rtld_fini, stack_end);
+}
+
+#endif
+
+EPITAPH_EXPORT void exit(int code)
+{
+	if (epitaph_enter()) {
+		ending_begin(CAUSE_EXIT, code, "exit", CALLER());
+		if (!ending_watches_exit())
+			ending_commit(code);
+	}
+	if (NEXT(exit))
+		NEXT(exit)(code);
+	leave(code);
+}
+
+EPITAPH_EXPORT void _exit(int code)
+{
+	if (epitaph_enter())
+		ending_now(CAUSE__EXIT, code, "_exit", CALLER());
+	if (NEXT(_exit))
+		NEXT(_exit)(code);
+	leave(code);
+}
+
+EPITAPH_EXPORT void _Exit(int code)
+{
+	if (epitaph_enter())
+		ending_now(CAUSE__EXIT, code, "_Exit", CALLER());
+	if (NEXT(_Exit))
+		NEXT(_Exit)(code);
+	leave(code);
+}
+
+EPITAPH_EXPORT void quick_exit(int code)
+{
+	if (epitaph_enter()) {
+		ending_begin(CAUSE_QUICK_EXIT, code, "quick_exit", CALLER());
+		if (!ending_watches_quick_exit())
+			ending_commit(code);
+	}
+	if (NEXT(quick_exit))
+		NEXT(quick_exit)(code);
+	leave(code);
+}
+
+/*
+ * abort raises SIGABRT, and only where that comes back resets it to the default and raises it again
+ * (glibc stdlib/abort.c, musl src/exit/abort.c). A handler may leave by longjmp or by exit, so this
+ * is an end only when it comes back: the first raise is done here, the second one by libc.
+ */
+static void on_abort(uintptr_t caller)
+{
+	struct {
+		void *handler;
+		unsigned long words[7];
+	} action = {0};
+	uint64_t blocked = 0;
+
+	SYS4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &blocked, SYS_SIGSET_BYTES);
+	SYS4(SYS_rt_sigaction, SIGABRT, 0, &action, SYS_SIGSET_BYTES);
+	if (action.handler != (void *)SIG_DFL && action.handler != (void *)SIG_IGN &&
+	    !(blocked >> (SIGABRT - 1) & 1)) {
+		SYS3(SYS_tgkill, sys_getpid(), sys_gettid(), SIGABRT);
+		__builtin_memset(&action, 0, sizeof action);
+		SYS4(SYS_rt_sigaction, SIGABRT, &action, 0, SYS_SIGSET_BYTES);
+	}
+	ending_now(CAUSE_ABORT, 0, "abort", caller);
+}
+
+EPITAPH_EXPORT void abort(void)
+{
+	if (epitaph_enter() && scope_reports(in_forked_child()))
+		on_abort(CALLER());
+	if (NEXT(abort))
+		NEXT(abort)();
+	SYS2(SYS_kill, sys_getpid(), SIGABRT);
+	leave(127);
+}
+
+/*
+ * syscall(2). Declared with six words instead of `...`: on every psABI that we have, the registers
+ * and the stack are the same, and the call of the next one becomes a jump, so that even a system call
+ * that returns twice (clone) finds its caller's frame untouched.
+ */
+typedef long syscall_function(long, long, long, long, long, long, long);
+
+syscall_function epitaph_syscall __asm__("syscall");
+
+static __attribute__((noinline)) void on_syscall(long number, long a, long b, long c, long d, uintptr_t caller)
+{
+	switch (number) {
+	case SYS_exit_group:
+		ending_now(CAUSE__EXIT, (int)a, "syscall(SYS_exit_group)", caller);
+		break;
+#ifdef SYS_execveat
+	case SYS_execveat:
+		execs_announce((int)a, (const char *)b, (char *const *)d, false, caller);
+		break;
+#endif
+	case SYS_execve:
+		execs_announce(AT_FDCWD, (const char *)a, (char *const *)c, false, caller);
+		break;
+	case SYS_seccomp:
+		if (a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c))
+			moods_silence();
+		break;
+	case SYS_prctl:
+		if (a == PR_SET_SECCOMP && (b != SECCOMP_MODE_FILTER || c))
+			moods_silence();
+		break;
+	default:
+		break;
+	}
+}
+
+EPITAPH_EXPORT long epitaph_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	syscall_function *next = (syscall_function *)next_get(HOOK_syscall);
+
+	if (unlikely(number == SYS_exit_group || number == SYS_execve || number == SYS_seccomp ||
+		     number == SYS_prctl
+#ifdef SYS_execveat
+		     || number == SYS_execveat
+#endif
+		     ) &&
+	    epitaph_enter())
+		on_syscall(number, a, b, c, d, CALLER());
+	if (unlikely(!next))
+		return sys_call6(number, a, b, c, d, e, f); /* no libc, so no errno to set */
+	return next(number, a, b, c, d, e, f);
+}

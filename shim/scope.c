@@ -1,0 +1,67 @@
+/*
+ * Main process, near ones and the rest; the contract is in scope.h.
+ *
+ * Runs in: load; scope_reports anywhere.
+ * SPDX-License-Identifier: MIT
+ */
+#include "scope.h"
+
+#include "config.h"
+#include "epitaph.h"
+#include "procfs.h"
+#include "text.h"
+
+bool mark_parse(struct mark *m, const char *s)
+{
+	uint64_t v[4] = {0};
+
+	*m = (struct mark){0};
+	for (int i = 0; i < 4; i++) {
+		if (*s < '0' || *s > '9')
+			return false;
+		for (; *s >= '0' && *s <= '9'; s++)
+			v[i] = v[i] * 10 + (uint64_t)(*s - '0');
+		if (*s++ != (i < 3 ? ':' : '\0'))
+			return false;
+	}
+	if (!v[0] || v[0] > 0x7fffffff)
+		return false;
+	*m = (struct mark){(int)v[0], v[1], {v[2], v[3], v[3] != 0}};
+	return true;
+}
+
+void mark_format(char *buf, size_t cap, const struct mark *m)
+{
+	struct text t = text_over(buf, cap);
+
+	text_str(&t, "EPITAPH_ROOT=");
+	text_dec(&t, m->pid);
+	text_char(&t, ':');
+	text_padded(&t, m->start, 1);
+	text_char(&t, ':');
+	text_padded(&t, m->log.known ? m->log.dev : 0, 1);
+	text_char(&t, ':');
+	text_padded(&t, m->log.known ? m->log.ino : 0, 1);
+}
+
+int scope_role(struct mark *m, int pid, int parent)
+{
+	/* Without /proc (START 0) only the two pids that need none can be trusted. */
+	bool alive = m->pid && (m->start ? procfs_start_time(m->pid) == m->start
+					  : m->pid == pid || m->pid == parent);
+
+	if (!alive)
+		*m = (struct mark){0};
+	if (!alive || m->pid == pid)
+		return ROLE_ROOT;
+	return m->pid == parent ? ROLE_NEAR : ROLE_FAR;
+}
+
+bool scope_reports(bool forked)
+{
+	if (config.scope == SCOPE_ALL)
+		return true;
+	if (forked && config.level < LEVEL_DEBUG)
+		return false;
+	return process.role == ROLE_ROOT || (process.role == ROLE_NEAR && config.scope == SCOPE_NEAR);
+}
