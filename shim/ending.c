@@ -102,26 +102,30 @@ static const char *const cause_names[] = {"main_returned", "exit",      "_exit",
 					  "quick_exit",    "libc_exit", "abort"};
 
 /* "exit(3) called by server+0x12 (main+0x4), in thread worker[12]" */
-static void describe(struct text *t, const struct claim *c, const struct place *p, int pid)
+static void describe(struct record *r, const struct claim *c)
 {
+	struct text *t = &r->body;
+
 	if (c->cause == CAUSE_MAIN_RETURNED) {
 		text_str(t, "main() returned ");
 		text_dec(t, c->code);
 		return;
 	}
 	text_str(t, c->call);
-	if (c->cause != CAUSE_ABORT && str_len(c->call) < 12) {
+	if (str_eq(c->call, "daemon") || c->cause == CAUSE_ABORT) {
+		text_str(t, "()");
+	} else if (!str_starts(c->call, "syscall")) {
 		text_char(t, '(');
 		text_dec(t, c->code);
 		text_char(t, ')');
-	} else if (c->cause == CAUSE_ABORT) {
-		text_str(t, "()");
 	}
 	if (c->caller) {
 		text_str(t, " called by ");
-		text_place(t, p);
+		r->caller.pc = c->caller;
+		places_find(&r->caller, 1, r->work, sizeof r->work);
+		text_place(t, &r->caller);
 	}
-	if (c->tid != pid) {
+	if (c->tid != r->pid) {
 		text_str(t, ", in thread ");
 		text_clean(t, c->thread, str_len(c->thread));
 		text_char(t, '[');
@@ -134,7 +138,8 @@ static void describe(struct text *t, const struct claim *c, const struct place *
 static void describe_inside(struct record *r, const struct claim *c)
 {
 	const struct link_map *libc = module_at((uintptr_t)next_get(HOOK_exit), true);
-	int n = c->trace.count, user = 0;
+	/* Frames that were guessed prove nothing. */
+	int n = c->trace.count < c->trace.guessed ? c->trace.count : c->trace.guessed, user = 0;
 
 	for (int i = 0; i < n; i++)
 		r->places[i].pc = c->trace.pc[i];
@@ -166,7 +171,7 @@ static uintptr_t user_site(const struct trace *t)
 {
 	const struct link_map *libc = module_at((uintptr_t)next_get(HOOK_exit), true);
 
-	for (int i = 0; i < t->count; i++)
+	for (int i = 0; i < t->count && i < t->guessed; i++)
 		if (module_at(t->pc[i], true) != libc)
 			return t->pc[i];
 	return 0;
@@ -181,12 +186,6 @@ static enum severity severity_of(const struct claim *c, int code, bool forked)
 	return code & 0xff ? SEVERITY_WARN : SEVERITY_INFO;
 }
 
-static void place_of(struct record *r, struct place *p, const struct claim *c)
-{
-	p->pc = c->caller;
-	if (c->caller)
-		places_find(p, 1, r->work, sizeof r->work);
-}
 
 /* `c` is who decided the code; `under_way` the end that was begun before, or NULL. */
 static void write_end(const struct claim *c, const struct claim *under_way, int code, bool forked,
@@ -205,19 +204,16 @@ static void write_end(const struct claim *c, const struct claim *under_way, int 
 		text_dec(&r->body, code & 0xff);
 		text_str(&r->body, again ? " after all: " : ": ");
 	}
-	if (inside) {
+	if (inside)
 		describe_inside(r, c);
-	} else {
-		place_of(r, &r->places[0], c);
-		describe(&r->body, c, &r->places[0], r->pid);
-	}
+	else
+		describe(r, c);
 	if (c->call && str_eq(c->call, "daemon"))
 		text_str(&r->body, ": the program goes on in a forked child in the background, and libc "
 				   "ends this process");
 	if (under_way) {
 		text_str(&r->body, ", while ");
-		place_of(r, &r->places[0], under_way);
-		describe(&r->body, under_way, &r->places[0], r->pid);
+		describe(r, under_way);
 		text_str(&r->body, " was under way");
 	}
 	if (forked)

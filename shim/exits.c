@@ -16,6 +16,7 @@
 #include "ending.h"
 #include "epitaph.h"
 #include "execs.h"
+#include "exits.h"
 #include "moods.h"
 #include "next.h"
 #include "scope.h"
@@ -36,7 +37,7 @@ typedef int main_function(int, char **, char **, void *);
 
 static main_function *program_main;
 
-static int run_main(int argc, char **argv, char **envp, void *auxv)
+int exits_run_main(int argc, char **argv, char **envp, void *auxv)
 {
 	/* musl hands main the kernel's array, not what its environ says by now. */
 	if (process.envp && envp && envp[0] && process.envp[0] == envp[0])
@@ -72,7 +73,7 @@ EPITAPH_EXPORT int epitaph_start(int argc, char **argv, char **envp, void *auxv,
 	ours = *info;
 	program_main = info->program;
 	if (epitaph_enter() && scope_reports(false))
-		ours.program = run_main;
+		ours.program = exits_run_main;
 	return ((__typeof__(&epitaph_start))next_get(HOOK___libc_start_main))(argc, argv, envp, auxv, rtld_fini,
 									      &ours, stack);
 }
@@ -85,7 +86,7 @@ EPITAPH_EXPORT int __libc_start_main(main_function *program, int argc, char **ar
 	init_early(argc, argv, argv + argc + 1);
 	program_main = program;
 	if (epitaph_enter())
-		program = run_main;
+		program = exits_run_main;
 	return NEXT(__libc_start_main)(program, argc, argv, init, fini, rtld_fini, stack_end);
 }
 

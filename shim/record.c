@@ -150,17 +150,16 @@ void record_thread(struct record *r, int tid, const char *name)
 
 void record_caller(struct record *r, uintptr_t caller, const struct trace *trace)
 {
-	int n = 0, first = trace && trace->count && trace->pc[0] == caller ? 0 : -1;
+	int n = trace ? trace->count : 0;
+	struct place *p = &r->caller;
 	struct text t;
 
-	if (caller)
-		r->places[n++].pc = caller;
-	for (int i = first + 1; trace && i < trace->count && n < PLACES_MOST; i++)
-		r->places[n++].pc = trace->pc[i];
+	for (int i = 0; i < n; i++)
+		r->places[i].pc = trace->pc[i];
 	places_find(r->places, n, r->work, sizeof r->work);
 	if (caller) {
-		const struct place *p = &r->places[0];
-
+		p->pc = caller;
+		places_find(p, 1, r->work, sizeof r->work);
 		if (p->exact) {
 			t = text_over(r->line, sizeof r->line);
 			text_symbol(&t, p);
@@ -173,14 +172,12 @@ void record_caller(struct record *r, uintptr_t caller, const struct trace *trace
 			record_text(r, "epitaph.caller.offset", &t);
 		}
 	}
-	if (n < (caller ? 2 : 1))
+	if (n < 2)
 		return;
 	t = text_over(r->line, 1600);
 	text_str(&r->details, "backtrace: ");
 	for (int i = 0; i < n; i++) {
 		struct text mark = t, mark_line = r->details;
-		/* Where the caller is not the trace's first frame it stands before it. */
-		bool guess = trace && i - (caller && first < 0) >= trace->guessed;
 
 		if (i) {
 			text_char(&t, '\n');
@@ -188,7 +185,7 @@ void record_caller(struct record *r, uintptr_t caller, const struct trace *trace
 		}
 		text_place(&t, &r->places[i]);
 		text_place(&r->details, &r->places[i]);
-		if (guess) {
+		if (i >= trace->guessed) {
 			text_str(&t, " (likely)");
 			text_str(&r->details, " (likely)");
 		}

@@ -41,7 +41,8 @@ struct record {
 	int field_count;
 	struct field fields[FIELDS_MOST];
 	struct text arena;
-	struct place places[PLACES_MOST]; /* scratch for who names code */
+	struct place caller;              /* scratch for who names code */
+	struct place places[PLACES_MOST]; /* the same, for a trace */
 	bool mapped;                      /* from mmap, not from the pool */
 	char body_buf[1024];
 	char details_buf[2048];
@@ -66,8 +67,7 @@ void record_text(struct record *r, const char *key, const struct text *value);
 
 /*
  * Who called: the fields code.function.name, epitaph.caller.*, code.stacktrace, and the backtrace
- * line. `caller` is a call site, 0 where it is not known; frames are the trace's, newest first.
- * Leaves the caller in r->places[0] (valid where caller is not 0).
+ * line. `caller` is a call site, 0 where it is not known; `trace` may be NULL.
  */
 void record_caller(struct record *r, uintptr_t caller, const struct trace *trace);
 

@@ -12,6 +12,7 @@
 #include "unwind.h"
 
 #include "epitaph.h"
+#include "exits.h"
 #include "modules.h"
 #include "sys.h"
 
@@ -33,7 +34,7 @@ void unwind_here(struct trace *t, int max)
 
 #else
 
-enum { SCAN_WORDS = 2048, STATES = 4 };
+enum { SCAN_WORDS = 512, STATES = 4 };
 
 enum where { SAME, UNDEFINED, AT_CFA, IS_CFA, IN_REG, UNKNOWN };
 
@@ -438,8 +439,14 @@ static uintptr_t strip(uintptr_t pc)
 #endif
 }
 
-/* One frame up by the tables: false where they do not cover pc or cannot be followed. */
-static bool step_tables(struct machine *m)
+enum step {
+	STEP_UP,
+	STEP_END,  /* the bottom of the stack, or one that makes no sense: no further */
+	STEP_NONE, /* no table covers this code */
+};
+
+/* One frame up by the tables. */
+static enum step step_tables(struct machine *m)
 {
 	uintptr_t pc = m->interrupted ? m->pc : m->pc - 1, start, cfa, ra = 0;
 	const uint8_t *fde = find_fde(m, pc);
@@ -447,14 +454,14 @@ static bool step_tables(struct machine *m)
 	struct cie cie;
 
 	if (!fde || !entry(m, fde, &c))
-		return false;
+		return STEP_NONE;
 	const uint8_t *cie_at = c.p;
 	uint64_t back = take(&c, 4);
 	if (!back || !read_cie(m, cie_at - back, &cie))
-		return false;
+		return STEP_NONE;
 	start = take_encoded(&c, cie.enc);
 	if (pc - start >= take_encoded(&c, cie.enc & 0x0f))
-		return false;
+		return STEP_NONE;
 	if (cie.augmented) {
 		uint64_t len = take_uleb(&c);
 
@@ -463,19 +470,20 @@ static bool step_tables(struct machine *m)
 	m->depth = 0;
 	m->now = (struct rules){0};
 	if (!run(m, cie.program, &cie, 0, UINTPTR_MAX))
-		return false;
+		return STEP_NONE;
 	m->initial = m->now;
 	if (!run(m, c, &cie, start, pc))
-		return false;
-	if (m->now.cfa.where != IN_REG || (unsigned int)m->now.cfa_reg >= REG_COUNT ||
-	    m->now.reg[cie.ra].where == UNDEFINED)
-		return false;
+		return STEP_NONE;
+	if (m->now.cfa.where != IN_REG || (unsigned int)m->now.cfa_reg >= REG_COUNT)
+		return STEP_NONE; /* an expression: PLT entries, hand-written code */
+	if (m->now.reg[cie.ra].where == UNDEFINED)
+		return STEP_END; /* how start code says that nobody called it */
 	cfa = m->reg[m->now.cfa_reg] + (uintptr_t)(intptr_t)m->now.cfa.off;
 	if (!restore(m, (unsigned int)cie.ra, cfa, &ra))
-		return false;
+		return STEP_END;
 	/* Up the stack, but for a leaf without a frame of its own. */
 	if (cfa < m->reg[REG_SP] || (cfa == m->reg[REG_SP] && ra == m->pc))
-		return false;
+		return STEP_END;
 	for (unsigned int i = 0; i < REG_COUNT; i++) {
 		uintptr_t v = 0;
 
@@ -486,7 +494,7 @@ static bool step_tables(struct machine *m)
 	m->reg[REG_SP] = cfa;
 	m->pc = strip(ra);
 	m->interrupted = cie.signal;
-	return true;
+	return STEP_UP;
 }
 
 /* The kernel's own frame: the handler returns into a few known instructions, above which the
@@ -535,16 +543,51 @@ static bool step_signal_frame(struct machine *m)
 }
 
 #ifdef __x86_64__
-/* Whether a call instruction ends at this address. */
-static bool after_call(struct machine *m, uintptr_t pc)
-{
-	const uint8_t *p = (const uint8_t *)pc;
+/* A function is taken to be no longer than this. */
+enum { FUNCTION_MOST = 0x8000 };
 
-	if (!readable(m, pc - 8, 8))
+static int32_t word_at(const uint8_t *p)
+{
+	int32_t v;
+
+	__builtin_memcpy(&v, p, sizeof v);
+	return v;
+}
+
+/*
+ * Whether `ret` may be where the running function (somewhere in which m->pc lies) returns to: a call
+ * ends there, and what it calls begins not far below m->pc. Of a call through a register the target
+ * is not known: `near` says that the word lies so close that it is taken all the same.
+ */
+static bool returns_to(struct machine *m, uintptr_t ret, bool near)
+{
+	const uint8_t *p = (const uint8_t *)ret;
+	uintptr_t target = 0;
+
+	if (!readable(m, ret - 8, 8))
 		return false;
-	return p[-5] == 0xe8 || (p[-2] == 0xff && (p[-1] & 0xf8) == 0xd0) ||
-	       (p[-3] == 0xff && (p[-2] & 0x38) == 0x10) || (p[-4] == 0xff && (p[-3] & 0x38) == 0x10) ||
-	       (p[-6] == 0xff && (p[-5] & 0x38) == 0x10) || (p[-7] == 0xff && (p[-6] & 0x38) == 0x10);
+	if (p[-5] == 0xe8) {
+		target = ret + (uintptr_t)(intptr_t)word_at(p - 4);
+		const uint8_t *stub = (const uint8_t *)target;
+
+		if (!readable(m, target, 16))
+			return false;
+		/* A PLT entry: [endbr64] [bnd] jmp *slot(%rip) */
+		if (stub[0] == 0xf3 && stub[1] == 0x0f && stub[2] == 0x1e && stub[3] == 0xfa)
+			stub += 4;
+		if (stub[0] == 0xf2)
+			stub++;
+		if (stub[0] == 0xff && stub[1] == 0x25 &&
+		    !load(m, (uintptr_t)stub + 6 + (uintptr_t)(intptr_t)word_at(stub + 2), &target))
+			return false;
+	} else if (p[-6] == 0xff && p[-5] == 0x15) {
+		if (!load(m, ret + (uintptr_t)(intptr_t)word_at(p - 4), &target))
+			return false;
+	} else if ((p[-2] == 0xff && (p[-1] & 0xf8) == 0xd0) || (p[-3] == 0xff && (p[-2] & 0x38) == 0x10) ||
+		   (p[-4] == 0xff && (p[-3] & 0x38) == 0x10)) {
+		return near;
+	}
+	return target && target <= m->pc && m->pc - target < FUNCTION_MOST;
 }
 #endif
 
@@ -558,7 +601,7 @@ static bool step_guess(struct machine *m)
 	for (int i = 0; i < SCAN_WORDS; i++, at += 8) {
 		if (!load(m, at, &v))
 			return false;
-		if (v > 4096 && after_call(m, v) && module_at(v, true)) {
+		if (v > 4096 && returns_to(m, v, i < 32) && module_at(v, true)) {
 			m->pc = v;
 			m->reg[REG_SP] = at + 8;
 			m->interrupted = false;
@@ -583,25 +626,23 @@ static bool step_guess(struct machine *m)
 static void walk(struct machine *m, struct trace *t, int max)
 {
 	const struct link_map *self = modules_self();
-	bool left = false; /* has the walk come out of the shim's own frames? */
-
 	for (int steps = 0; t->count < max && steps < 256; steps++) {
+		if (step_signal_frame(m))
+			continue; /* the trampoline is nobody's code */
 		uintptr_t at = m->interrupted ? m->pc : m->pc - 1;
 		const struct link_map *map = module_at(at, true);
 
 		if (map && map == self) {
-			if (left)
+			if (at - (uintptr_t)exits_run_main < 256)
 				return; /* our frame around main: the rest is libc's start */
 		} else if (map) {
-			left = true;
 			t->pc[t->count++] = at;
-			if (t->guessed > t->count)
-				t->guessed = t->count;
 		}
-		if (step_tables(m) || step_signal_frame(m))
+		enum step step = step_tables(m);
+		if (step == STEP_UP)
 			continue;
-		/* Code outside any object (JIT): nothing to go by. The bottom of a stack: the end. */
-		if (!map || !step_guess(m))
+		/* Code outside any object (JIT): nothing to go by. */
+		if (step == STEP_END || !map || !step_guess(m))
 			return;
 		if (t->guessed == 64)
 			t->guessed = t->count;
