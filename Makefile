@@ -2,7 +2,7 @@
 VERSION  := 0.1.0
 
 CC       ?= cc
-CFLAGS   ?= -O2 -g
+CFLAGS   ?= -Os -g
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
 MANDIR   ?= $(PREFIX)/share/man
@@ -27,11 +27,12 @@ WARN     := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wmissing-prototypes -Wstr
 SHIMFLAGS := -std=gnu11 -ffreestanding -fPIC -fvisibility=hidden -fno-common -fno-plt \
              -fno-stack-protector -fno-strict-aliasing -fasynchronous-unwind-tables \
              -ffile-prefix-map=$(CURDIR)=. -U_FORTIFY_SOURCE -D_GNU_SOURCE \
+             $(if $(findstring aarch64,$(shell $(CC) -dumpmachine)),-mno-outline-atomics) \
              -DEPITAPH_VERSION='"$(VERSION)"' -I$(O)/gen
 # No NEEDED, no lazy binding, both hash styles, few segments (each mapping costs start-up time).
 SHIMLD   := -shared -nostdlib -Wl,-soname,libepitaph.so -Wl,--version-script=$(O)/gen/exports.map \
             -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,-z,nodlopen \
-            -Wl,-z,nodelete -Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,-O1 -Wl,--no-undefined-version
+            -Wl,-z,nodelete -Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,-O1 -Wl,--sort-section=name -Wl,--no-undefined-version
 
 SRCS     := $(sort $(wildcard shim/*.c))
 OBJS     := $(SRCS:shim/%.c=$(O)/shim/%.o)

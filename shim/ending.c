@@ -37,16 +37,11 @@ static struct {
 	int written_code;
 } ends[2];
 
-static bool watches_exit, watches_quick_exit;
+static bool watches_exit;
 
 bool ending_watches_exit(void)
 {
 	return watches_exit;
-}
-
-bool ending_watches_quick_exit(void)
-{
-	return watches_quick_exit;
 }
 
 static void fill(struct claim *c, enum cause cause, int code, const char *call, uintptr_t caller)
@@ -56,10 +51,10 @@ static void fill(struct claim *c, enum cause cause, int code, const char *call, 
 	c->call = call;
 	c->caller = caller;
 	c->tid = sys_gettid();
-	c->thread[0] = '\0';
-	SYS2(SYS_prctl, PR_GET_NAME, c->thread);
-	c->thread[15] = '\0';
-	c->when_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	c->thread[0] = c->thread[15] = '\0';
+	if (c->tid != c->owner)
+		SYS2(SYS_prctl, PR_GET_NAME, c->thread);
+	c->when_ns = sys_clock_ns(CLOCK_BOOTTIME);
 	c->trace.count = 0;
 	c->trace.guessed = 64;
 	/* main's return has no stack left to tell of. */
@@ -220,12 +215,12 @@ static void write_end(const struct claim *c, const struct claim *under_way, int 
 		text_str(&r->body, " (in a forked child)");
 	if (c->cause == CAUSE_ABORT) {
 		record_integer(r, "epitaph.signal.number", 6);
-		record_string(r, "epitaph.signal.name", "SIGABRT");
+		record_static(r, "epitaph.signal.name", "SIGABRT");
 	} else {
 		record_integer(r, "process.exit.code", code & 0xff);
 	}
-	record_string(r, "epitaph.cause", cause_names[c->cause]);
-	record_string(r, "epitaph.ended_by", "self");
+	record_static(r, "epitaph.cause", cause_names[c->cause]);
+	record_static(r, "epitaph.ended_by", "self");
 	record_thread(r, c->tid, c->thread);
 	record_caller(r, caller, &c->trace);
 	record_write(r);
@@ -301,24 +296,14 @@ static void last_without_status(void *arg)
 	ending_commit(c->owner == pid ? c->code : 0);
 }
 
-static void last_at_quick_exit(void)
-{
-	last_without_status(NULL);
-}
-
 void ending_watch(void)
 {
-	int (*on_exit)(void (*)(int, void *), void *) = modules_symbol("on_exit");
-	int (*cxa_atexit)(void (*)(void *), void *, void *) = modules_symbol("__cxa_atexit");
-	int (*cxa_at_quick_exit)(void (*)(void), void *) = modules_symbol("__cxa_at_quick_exit");
-	int (*at_quick_exit)(void (*)(void)) = modules_symbol("at_quick_exit");
+	int (*on_exit)(void (*)(int, void *), void *) = next_use(USE_on_exit);
+	int (*cxa_atexit)(void (*)(void *), void *, void *) =
+		on_exit ? NULL : modules_symbol("__cxa_atexit"); /* musl */
 
 	if (on_exit)
 		watches_exit = on_exit(last_at_exit, NULL) == 0;
 	else if (cxa_atexit)
 		watches_exit = cxa_atexit(last_without_status, NULL, NULL) == 0;
-	if (cxa_at_quick_exit)
-		watches_quick_exit = cxa_at_quick_exit(last_at_quick_exit, NULL) == 0;
-	else if (at_quick_exit)
-		watches_quick_exit = at_quick_exit(last_at_quick_exit) == 0;
 }

@@ -42,11 +42,10 @@ void ending_now(enum cause cause, int code, const char *call, uintptr_t caller);
 /* Takes an end back that did not come (daemon failed): says so. AS-safe. */
 void ending_revoke(const char *call);
 
-/* Registers the handlers that run last at exit and quick_exit. For load. */
+/* Registers the handler that runs last at exit. For load. */
 void ending_watch(void);
 
 /* Where ending_watch got its handler: an exit will reach ending_commit by itself. */
 bool ending_watches_exit(void);
-bool ending_watches_quick_exit(void);
 
 #endif

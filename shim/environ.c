@@ -10,16 +10,16 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#include "modules.h"
+#include "epitaph.h"
+#include "next.h"
 #include "sys.h"
 
 /* Enough for most environments; a larger one is mapped. Touched only where it is used. */
-static char *static_array[256];
+static char *static_array[256] __attribute__((section(".bss.yy_environ")));
 
 char ***environ_find(void)
 {
-	/* libc's own name for it; an executable with a copy relocation defines this one too. */
-	return modules_symbol("__environ");
+	return next_use(USE_environ);
 }
 
 static bool same_name(const char *a, const char *b)

@@ -13,6 +13,8 @@
 
 /* Everything is hidden (-fvisibility=hidden) but the interposed names. */
 #define EPITAPH_EXPORT __attribute__((visibility("default")))
+/* Large and rarely touched: kept off the pages that every start needs (the linker sorts by name). */
+#define EPITAPH_COLD   __attribute__((section(".bss.zz_cold")))
 #define likely(x)      __builtin_expect(!!(x), 1)
 #define unlikely(x)    __builtin_expect(!!(x), 0)
 
@@ -33,7 +35,7 @@ struct process {
 	int parent;           /* parent pid at load */
 	enum role role;
 	enum libc_kind libc;
-	int64_t start_ns;     /* CLOCK_MONOTONIC at load */
+	int64_t start_ns;     /* CLOCK_BOOTTIME at load; the clock of /proc, too */
 	const char *name;     /* base name of the executed file, as the kernel was given it */
 	const char *execfn;   /* AT_EXECFN: the path that was executed; never NULL */
 	const char *self;     /* path of the shim, as the loader has it; never NULL */

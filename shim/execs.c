@@ -15,7 +15,6 @@
 #include "config.h"
 #include "environ.h"
 #include "epitaph.h"
-#include "modules.h"
 #include "names.h"
 #include "next.h"
 #include "record.h"
@@ -105,7 +104,7 @@ bool execs_announce(int dirfd, const char *path, char *const *envp, bool search,
 /* The exec that was announced came back. */
 static void failed(bool announced)
 {
-	int *(*location)(void) = modules_symbol("__errno_location");
+	int *(*location)(void) = next_use(USE_errno_location);
 	struct record *r;
 	int error;
 

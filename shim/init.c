@@ -80,9 +80,9 @@ static bool is_second_copy(void)
 
 static enum libc_kind which_libc(void)
 {
-	if (modules_symbol("gnu_get_libc_version"))
+	if (next_use(USE_gnu_get_libc_version))
 		return LIBC_GLIBC;
-	return modules_symbol("__libc_start_main") ? LIBC_MUSL : LIBC_NONE;
+	return next_get(HOOK___libc_start_main) ? LIBC_MUSL : LIBC_NONE;
 }
 
 static const char *env_of(char *const *envp, const char *name_equals)
@@ -96,15 +96,16 @@ static const char *env_of(char *const *envp, const char *name_equals)
 /* The mark for descendants, and a log path that still means the same after a chdir. */
 static void change_environ(char **envp, const struct mark *inherited)
 {
-	static char mark_text[96], log_text[4096 + 16];
-	struct mark mark = {process.pid, procfs_start_time(0), log_identity()};
+	static char mark_text[96];
+	static char log_text[4096 + 16] EPITAPH_COLD;
+	struct mark mark = {process.pid, (uint64_t)process.start_ns, log_identity()};
 	char ***environ_at = environ_find(), *add[2];
 	int count = 0;
 
 	if (!environ_at || !envp || process.role != ROLE_ROOT)
 		return;
 	if (inherited->pid == process.pid) /* the same process after an exec */
-		mark.start = inherited->start;
+		mark.loaded_ns = inherited->loaded_ns;
 	mark_format(mark_text, sizeof mark_text, &mark);
 	add[count++] = mark_text;
 	if (config.log == LOG_PATH && config.log_path[0] != '/') {
@@ -180,15 +181,16 @@ static void report_start(void)
 	if (!r)
 		return;
 	text_str(&r->body, "watching ");
-	if (procfs_exe(r->work, sizeof r->work) <= 0)
+	/* The path that was executed will do where it is a full one: /proc costs. */
+	if (process.execfn[0] == '/' || procfs_exe(r->work, sizeof r->work) <= 0)
 		text_clean(&r->body, process.execfn, str_len(process.execfn));
 	else
 		text_clean(&r->body, r->work, str_len(r->work));
 	text_str(&r->body, " (epitaph " EPITAPH_VERSION ", ");
 	text_str(&r->body, libcs[process.libc]);
 	text_char(&r->body, ')');
-	record_string(r, "epitaph.version", EPITAPH_VERSION);
-	record_string(r, "epitaph.libc", libcs[process.libc]);
+	record_static(r, "epitaph.version", EPITAPH_VERSION);
+	record_static(r, "epitaph.libc", libcs[process.libc]);
 	record_write(r);
 }
 
@@ -198,7 +200,6 @@ static void load(int argc, char **argv, char **envp)
 	struct mark mark;
 	int error = 0;
 
-	next_bind();
 	process.libc = which_libc();
 	if (argv && envp) {
 		/* argv as the kernel laid it: behind its NULL the environment, behind that the vector */
@@ -218,7 +219,7 @@ static void load(int argc, char **argv, char **envp)
 		return;
 	process.pid = sys_getpid();
 	process.parent = sys_getppid();
-	process.start_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	process.start_ns = sys_clock_ns(CLOCK_BOOTTIME);
 	process.preload = env_of(envp, "LD_PRELOAD=");
 	const struct link_map *self = modules_self();
 	if (self && self->l_name)
@@ -267,10 +268,12 @@ bool in_forked_child(void)
 
 __attribute__((constructor)) static void constructor(int argc, char **argv, char **envp)
 {
-	/* Only glibc passes arguments; musl came through __libc_start_main before. */
-	if (modules_symbol("gnu_get_libc_version")) {
-		init_early(argc, argv, envp);
+	/* Only glibc passes arguments here; musl came through __libc_start_main before, and what stands
+	 * in the argument registers is nothing. */
+	if (__atomic_load_n(&phase, __ATOMIC_ACQUIRE) != NOT_YET)
 		return;
-	}
-	init_early(0, NULL, NULL);
+	if (next_use(USE_gnu_get_libc_version))
+		init_early(argc, argv, envp);
+	else
+		init_early(0, NULL, NULL);
 }

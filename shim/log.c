@@ -18,15 +18,26 @@
 
 enum { FD_HIGH = 500, WAIT_MS = 1000 };
 
+/* TCGETS, but for ppc64, whose macro needs a struct that collides with libc's. */
+#ifdef __powerpc64__
+#define GET_TERMIOS 0x402c7413
+#else
+#define GET_TERMIOS TCGETS
+#endif
+
 static struct {
 	int fd;     /* our descriptor, or -1 */
 	int source; /* the program's descriptor that fd copies: 2, or N of fd:N; -1 with a path */
 	struct log_identity id;
 	int root_pid;
 	bool terminal;
-	bool plain; /* a regular file: no need to wait for room, no signal but SIGXFSZ */
-	char path[4096];
-} out = {.fd = -1, .source = 2};
+	bool by_path;    /* out_path is the log, to be opened again where fd is gone */
+	bool detachable; /* somebody may wait for its end: a pipe, a socket, a terminal */
+	bool waits;      /* a write may have to wait for room */
+	bool raises;     /* a write may raise SIGPIPE, SIGXFSZ or SIGTTOU */
+} out = {.fd = -1, .source = 2, .waits = true, .raises = true};
+
+static char out_path[4096] EPITAPH_COLD;
 
 static struct log_identity identity_of(int fd, unsigned int *mode)
 {
@@ -63,21 +74,22 @@ static int copy_high(int fd)
 	return -1;
 }
 
-static void take(int fd)
+static void take(int fd, struct log_identity id, unsigned int mode)
 {
-	unsigned int mode = 0;
 	char termios[64];
 
 	out.fd = fd;
-	out.id = identity_of(fd, &mode);
-	out.plain = (mode & S_IFMT) == S_IFREG;
-	out.terminal = (mode & S_IFMT) == S_IFCHR && SYS3(SYS_ioctl, fd, TCGETS, termios) == 0;
+	out.id = id;
+	out.terminal = (mode & S_IFMT) == S_IFCHR && SYS3(SYS_ioctl, fd, GET_TERMIOS, termios) == 0;
+	out.detachable = (mode & S_IFMT) != S_IFREG;
+	out.raises = (mode & S_IFMT) != S_IFCHR || out.terminal; /* not /dev/null and its like */
+	out.waits = out.raises && out.detachable;
 }
 
 static int open_path(void)
 {
 	/* O_NONBLOCK: opening a FIFO that nobody reads must not hang the program. */
-	int fd = sys_open(out.path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
+	int fd = sys_open(out_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
 	int high;
 
 	if (fd < 0)
@@ -125,12 +137,14 @@ void log_defer(const struct log_identity *root, int root_pid)
 	if (config.log == LOG_PATH) {
 		out.source = -1;
 		out.id.known = false;
-		log_expand(out.path, sizeof out.path, config.log_path, process.pid);
+		log_expand(out_path, sizeof out_path, config.log_path, process.pid);
+		out.by_path = out_path[0] != '\0';
 	}
 }
 
 int log_open(const struct log_identity *root, int root_pid)
 {
+	struct log_identity own;
 	unsigned int mode = 0;
 	int error = 0, fd;
 
@@ -138,15 +152,16 @@ int log_open(const struct log_identity *root, int root_pid)
 	if (config.log == LOG_PATH) {
 		fd = open_path();
 		if (fd >= 0) {
-			take(fd);
+			own = identity_of(fd, &mode);
+			take(fd, own, mode);
 			return 0;
 		}
 		error = fd;
-		out.path[0] = '\0';
+		out.by_path = false;
 		out.source = 2;
 		out.id = *root;
 	}
-	struct log_identity own = identity_of(out.source, &mode);
+	own = identity_of(out.source, &mode);
 	if (!own.known && out.source != 2) {
 		error = -EBADF;
 		out.source = 2;
@@ -157,14 +172,14 @@ int log_open(const struct log_identity *root, int root_pid)
 	if (same(&own, &out.id)) {
 		fd = copy_high(out.source);
 		if (fd >= 0)
-			take(fd);
+			take(fd, own, mode);
 	}
 	return error;
 }
 
 struct log_identity log_identity(void)
 {
-	return out.path[0] ? (struct log_identity){0} : out.id;
+	return out.by_path ? (struct log_identity){0} : out.id;
 }
 
 bool log_is_terminal(void)
@@ -174,7 +189,7 @@ bool log_is_terminal(void)
 
 void log_detach(void)
 {
-	if (out.fd >= 0 && !out.plain)
+	if (out.fd >= 0 && out.detachable)
 		sys_close(out.fd);
 }
 
@@ -213,7 +228,7 @@ static int usable(bool *opened)
 		if (same(&id, &out.id))
 			return fd;
 	}
-	if (out.path[0]) {
+	if (out.by_path) {
 		*opened = true;
 		return open_path();
 	}
@@ -237,9 +252,10 @@ bool log_line(const char *line, size_t len)
 
 	if (fd < 0)
 		return false;
-	if (!out.plain && !(sys_poll_write(fd, WAIT_MS) & POLLOUT))
+	if (out.waits && !(sys_poll_write(fd, WAIT_MS) & POLLOUT))
 		goto out;
-	SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &mask, &old, SYS_SIGSET_BYTES);
+	if (out.raises)
+		SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &mask, &old, SYS_SIGSET_BYTES);
 	if (old & mask)
 		SYS2(SYS_rt_sigpending, &pending, SYS_SIGSET_BYTES);
 	do {
@@ -253,7 +269,8 @@ bool log_line(const char *line, size_t len)
 		if (!(pending & raised))
 			SYS4(SYS_rt_sigtimedwait, &raised, 0, zero, SYS_SIGSET_BYTES);
 	}
-	SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, SYS_SIGSET_BYTES);
+	if (out.raises)
+		SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, SYS_SIGSET_BYTES);
 out:
 	if (opened)
 		sys_close(fd);

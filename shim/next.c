@@ -10,52 +10,47 @@
 
 #include "modules.h"
 
-static const char *const names[HOOK_COUNT] = {
+static const char names[USE_END][24] = {
 #define HOOK(name, file, why) #name,
 #include "hooks.def"
 #undef HOOK
+	[USE_environ] = "__environ",
+	[USE_on_exit] = "on_exit",
+	[USE_gnu_get_libc_version] = "gnu_get_libc_version",
+	[USE_errno_location] = "__errno_location",
 };
 
-static void *slots[HOOK_COUNT];
+static void *slots[USE_END];
 
 const char *hook_name(enum hook hook)
 {
 	return names[hook];
 }
 
-void next_bind(void)
+static void *look_up(int i, const struct link_map *map)
 {
-	const struct link_map *map = modules_self();
-	uint32_t hashes[HOOK_COUNT];
+	const struct link_map *self = modules_self();
+	uint32_t hash = gnu_hash(names[i]);
+	void *at = NULL;
+	struct module m;
 
-	for (int i = 0; i < HOOK_COUNT; i++)
-		hashes[i] = gnu_hash(names[i]);
-	/* Object by object, so that each one's tables are touched once. */
-	for (map = map ? map->l_next : NULL; map; map = map->l_next) {
-		struct module m;
-
-		if (!module_open(&m, map))
-			continue;
-		for (int i = 0; i < HOOK_COUNT; i++)
-			if (!__atomic_load_n(&slots[i], __ATOMIC_RELAXED))
-				__atomic_store_n(&slots[i], module_symbol(&m, names[i], hashes[i]),
-						 __ATOMIC_RELAXED);
-	}
+	for (; map && !at; map = map->l_next)
+		if (map != self && module_open(&m, map))
+			at = module_symbol(&m, names[i], hash);
+	__atomic_store_n(&slots[i], at, __ATOMIC_RELAXED);
+	return at;
 }
 
 void *next_get(enum hook hook)
 {
 	void *at = __atomic_load_n(&slots[hook], __ATOMIC_RELAXED);
 
-	if (__builtin_expect(!at, 0)) {
-		const struct link_map *map = modules_self();
-		uint32_t hash = gnu_hash(names[hook]);
-		struct module m;
+	return __builtin_expect(at != NULL, 1) ? at : look_up((int)hook, modules_self());
+}
 
-		for (map = map ? map->l_next : NULL; map && !at; map = map->l_next)
-			if (module_open(&m, map))
-				at = module_symbol(&m, names[hook], hash);
-		__atomic_store_n(&slots[hook], at, __ATOMIC_RELAXED);
-	}
-	return at;
+void *next_use(enum use use)
+{
+	void *at = __atomic_load_n(&slots[use], __ATOMIC_RELAXED);
+
+	return at ? at : look_up((int)use, modules_first());
 }

@@ -1,7 +1,8 @@
 /*
  * The next definition of every interposed function, without libdl: found in the hash tables of the
  * objects behind us in the loader's list, as dlsym(RTLD_NEXT) would, but with no lock and nothing
- * allocated.
+ * allocated. And the few names of libc that Epitaph itself uses, found the same way, so that it
+ * imports none of them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,11 +18,24 @@ enum hook {
 	HOOK_COUNT
 };
 
-/* Binds all hooks at once. Idempotent, so a race is harmless. AS-safe. */
-void next_bind(void);
+/* What Epitaph uses of libc, at load or in a hook; any may be missing. */
+enum use {
+	USE_environ = HOOK_COUNT, /* libc's own name for it, or the program's copy of it */
+	USE_on_exit,
+	USE_gnu_get_libc_version,
+	USE_errno_location,
+	USE_END
+};
 
-/* The next definition, bound on demand, or NULL where no object behind us has one. AS-safe. */
+/*
+ * The next definition, or NULL where no object behind us has one. Looked up at the first call: binding
+ * all of them at load costs every start what most processes never need, and the look-up takes no
+ * lock. It reads the loader's list only as far as libc, which no dlclose ever removes. AS-safe.
+ */
 void *next_get(enum hook hook);
+
+/* The same for a name that we use; here the program's own definition comes first. AS-safe. */
+void *next_use(enum use use);
 
 /* The hook's own name; never NULL. */
 const char *hook_name(enum hook hook);

@@ -13,7 +13,7 @@
 #include "procfs.h"
 #include "sys.h"
 
-static struct record pool[2];
+static struct record pool[2] __attribute__((section(".bss.yy_pool")));
 static int pool_busy[2];
 
 static const char *const event_names[] = {"epitaph.start", "epitaph.config", "epitaph.exec",
@@ -60,12 +60,14 @@ struct record *record_begin(enum event event, enum severity severity)
 	r->event = event;
 	r->severity = severity;
 	r->pid = sys_getpid();
-	r->unix_ns = sys_clock_ns(CLOCK_REALTIME);
-	r->mono_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	if (config.format == FORMAT_JSON)
+		r->unix_ns = sys_clock_ns(CLOCK_REALTIME);
+	r->mono_ns = sys_clock_ns(CLOCK_BOOTTIME);
 	r->field_count = 0;
 	r->body = text_over(r->body_buf, sizeof r->body_buf);
-	r->details = text_over(r->details_buf, sizeof r->details_buf);
-	r->arena = text_over(r->arena_buf, sizeof r->arena_buf);
+	/* Not yet ended with NUL: that would touch two more pages. */
+	r->details = (struct text){.buf = r->details_buf, .cap = sizeof r->details_buf};
+	r->arena = (struct text){.buf = r->arena_buf, .cap = sizeof r->arena_buf};
 	return r;
 }
 
@@ -127,6 +129,14 @@ void record_string(struct record *r, const char *key, const char *value)
 		return;
 	text_clean(&t, value, str_len(value));
 	f->u.string = keep(r, &t);
+}
+
+void record_static(struct record *r, const char *key, const char *literal)
+{
+	struct field *f = add(r, key, FIELD_STRING);
+
+	if (f)
+		f->u.string = literal;
 }
 
 void record_text(struct record *r, const char *key, const struct text *value)

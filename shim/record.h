@@ -41,13 +41,14 @@ struct record {
 	int field_count;
 	struct field fields[FIELDS_MOST];
 	struct text arena;
-	struct place caller;              /* scratch for who names code */
-	struct place places[PLACES_MOST]; /* the same, for a trace */
-	bool mapped;                      /* from mmap, not from the pool */
+	bool mapped; /* from mmap, not from the pool */
+	/* In the order of use: a plain record touches one page. */
 	char body_buf[1024];
+	char line[LOG_LINE_MOST + 1];
 	char details_buf[2048];
 	char arena_buf[6144];
-	char line[LOG_LINE_MOST + 1];
+	struct place caller;              /* scratch for who names code */
+	struct place places[PLACES_MOST]; /* the same, for a trace */
 	char work[16384]; /* scratch for reading files */
 };
 
@@ -59,6 +60,8 @@ struct record *record_begin(enum event event, enum severity severity);
 
 /* Fields; the string is copied and cleaned of what a log must not hold. Past FIELDS_MOST: dropped. */
 void record_string(struct record *r, const char *key, const char *value);
+/* The same for a literal, which needs neither. */
+void record_static(struct record *r, const char *key, const char *literal);
 void record_integer(struct record *r, const char *key, int64_t value);
 void record_seconds(struct record *r, const char *key, int64_t ns);
 void record_boolean(struct record *r, const char *key, bool value);

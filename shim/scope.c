@@ -9,6 +9,7 @@
 #include "config.h"
 #include "epitaph.h"
 #include "procfs.h"
+#include "sys.h"
 #include "text.h"
 
 bool mark_parse(struct mark *m, const char *s)
@@ -37,7 +38,7 @@ void mark_format(char *buf, size_t cap, const struct mark *m)
 	text_str(&t, "EPITAPH_ROOT=");
 	text_dec(&t, m->pid);
 	text_char(&t, ':');
-	text_padded(&t, m->start, 1);
+	text_padded(&t, m->loaded_ns, 1);
 	text_char(&t, ':');
 	text_padded(&t, m->log.known ? m->log.dev : 0, 1);
 	text_char(&t, ':');
@@ -46,9 +47,15 @@ void mark_format(char *buf, size_t cap, const struct mark *m)
 
 int scope_role(struct mark *m, int pid, int parent)
 {
-	/* Without /proc (START 0) only the two pids that need none can be trusted. */
-	bool alive = m->pid && (m->start ? procfs_start_time(m->pid) == m->start
-					  : m->pid == pid || m->pid == parent);
+	bool alive = m->pid && m->loaded_ns <= (uint64_t)sys_clock_ns(CLOCK_BOOTTIME);
+
+	if (alive) {
+		/* In ticks of 10 ms (USER_HZ is 100 on every port). Without /proc there is none: then
+		 * only the two pids that need no proof of life are believed. */
+		uint64_t ticks = procfs_start_time(m->pid);
+
+		alive = ticks ? ticks <= m->loaded_ns / 10000000 : m->pid == pid || m->pid == parent;
+	}
 
 	if (!alive)
 		*m = (struct mark){0};

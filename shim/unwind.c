@@ -61,7 +61,7 @@ struct machine {
 	uintptr_t hdr; /* the .eh_frame_hdr of map, or 0 */
 };
 
-static struct machine machine;
+static struct machine machine EPITAPH_COLD;
 static int machine_busy;
 
 static bool readable(struct machine *m, uintptr_t at, size_t len)
@@ -281,7 +281,7 @@ static bool read_cie(struct machine *m, const uint8_t *p, struct cie *cie)
 static void set_rule(struct rules *r, uint64_t reg, enum where where, int64_t off)
 {
 	if (reg < REG_COUNT)
-		r->reg[reg] = (struct rule){where, (int32_t)off};
+		r->reg[reg] = (struct rule){(int32_t)where, (int32_t)off};
 }
 
 /* Runs call-frame instructions up to the row that holds pc. */
@@ -353,7 +353,7 @@ static bool run(struct machine *m, struct cursor c, const struct cie *cie, uintp
 				continue;
 			case 0x0c: /* def_cfa */
 				r->cfa_reg = (int32_t)take_uleb(&c);
-				r->cfa = (struct rule){IN_REG, (int32_t)take_uleb(&c)};
+				r->cfa = (struct rule){(int32_t)IN_REG, (int32_t)take_uleb(&c)};
 				continue;
 			case 0x0d: /* def_cfa_register */
 				r->cfa_reg = (int32_t)take_uleb(&c);
@@ -376,7 +376,7 @@ static bool run(struct machine *m, struct cursor c, const struct cie *cie, uintp
 				continue;
 			case 0x12: /* def_cfa_sf */
 				r->cfa_reg = (int32_t)take_uleb(&c);
-				r->cfa = (struct rule){IN_REG, (int32_t)(take_sleb(&c) * cie->data_align)};
+				r->cfa = (struct rule){(int32_t)IN_REG, (int32_t)(take_sleb(&c) * cie->data_align)};
 				continue;
 			case 0x13: /* def_cfa_offset_sf */
 				r->cfa.off = (int32_t)(take_sleb(&c) * cie->data_align);
