@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "epitaph.h"
+#include "execs.h"
 #include "modules.h"
 #include "next.h"
 #include "record.h"
@@ -37,7 +38,7 @@ static struct {
 	int written_code;
 } ends[2];
 
-static bool watches_exit;
+static bool watches_exit, constructed;
 
 bool ending_watches_exit(void)
 {
@@ -129,8 +130,9 @@ static void describe(struct record *r, const struct claim *c)
 	}
 }
 
-/* An end that no hook saw: libc called exit inside itself. The stack tells for whom. */
-static void describe_inside(struct record *r, const struct claim *c)
+/* An end that no hook saw. The stack tells for whom libc called exit inside itself, or that the
+ * program reached libc's exit past our hook (its own dlsym; EPITAPH_IGNORE). */
+static enum cause describe_inside(struct record *r, const struct claim *c)
 {
 	const struct link_map *libc = module_at((uintptr_t)next_get(HOOK_exit), true);
 	/* Frames that were guessed prove nothing. */
@@ -144,6 +146,13 @@ static void describe_inside(struct record *r, const struct claim *c)
 	if (user && user < n) {
 		const struct place *inside = &r->places[user - 1];
 
+		if (inside->exact && str_eq(inside->symbol, "exit")) {
+			text_str(&r->body, "exit(");
+			text_dec(&r->body, c->code);
+			text_str(&r->body, ") called by ");
+			text_place(&r->body, &r->places[user]);
+			return CAUSE_EXIT;
+		}
 		text_str(&r->body, "exit called inside libc");
 		if (inside->exact) {
 			text_str(&r->body, ", by ");
@@ -159,6 +168,7 @@ static void describe_inside(struct record *r, const struct claim *c)
 	} else {
 		text_str(&r->body, "exit called inside libc, by a function that is not known");
 	}
+	return CAUSE_LIBC_EXIT;
 }
 
 /* The call site outside of libc, for the fields of an end inside libc. */
@@ -188,6 +198,7 @@ static void write_end(const struct claim *c, const struct claim *under_way, int 
 {
 	struct record *r = record_begin(EVENT_END, severity_of(c, code, forked));
 	bool inside = c->cause == CAUSE_LIBC_EXIT && !c->call;
+	enum cause cause = c->cause;
 	uintptr_t caller = inside ? user_site(&c->trace) : c->caller;
 
 	if (!r)
@@ -200,7 +211,7 @@ static void write_end(const struct claim *c, const struct claim *under_way, int 
 		text_str(&r->body, again ? " after all: " : ": ");
 	}
 	if (inside)
-		describe_inside(r, c);
+		cause = describe_inside(r, c);
 	else
 		describe(r, c);
 	if (c->call && str_eq(c->call, "daemon"))
@@ -219,10 +230,16 @@ static void write_end(const struct claim *c, const struct claim *under_way, int 
 	} else {
 		record_integer(r, "process.exit.code", code & 0xff);
 	}
-	record_static(r, "epitaph.cause", cause_names[c->cause]);
+	record_static(r, "epitaph.cause", cause_names[cause]);
 	record_static(r, "epitaph.ended_by", "self");
 	record_thread(r, c->tid, c->thread);
 	record_caller(r, caller, &c->trace);
+	if (execs_left_out()) {
+		text_str(&r->details, "further processes started and not told of: ");
+		text_dec(&r->details, execs_left_out());
+		text_char(&r->details, '\n');
+		record_integer(r, "epitaph.exec.left_out", execs_left_out());
+	}
 	record_write(r);
 }
 
@@ -279,31 +296,50 @@ void ending_revoke(const char *call)
 	record_write(r);
 }
 
+/* A vfork child that calls exit has used up the list of handlers, which is its parent's, too: from
+ * then on the parent's end is told when it is asked for. */
+static void handler_ran(void)
+{
+	if (in_forked_child())
+		watches_exit = false;
+}
+
 /* glibc: on_exit handlers get the status. */
 static void last_at_exit(int status, void *arg)
 {
 	(void)arg;
+	handler_ran();
 	ending_commit(status);
 }
 
-/* Elsewhere the code is what was asked for. */
-static void last_without_status(void *arg)
+void ending_constructed(void)
+{
+	constructed = true;
+	if (process.active && process.libc == LIBC_MUSL)
+		watches_exit = true;
+}
+
+/*
+ * musl runs destructors behind all exit handlers, the first constructed object's last: the last
+ * moment there is. It passes no status, so the code is the one that was asked for.
+ */
+__attribute__((destructor)) static void last_on_musl(void)
 {
 	int pid = sys_getpid(), i = pid != process.pid;
 	const struct claim *c = ends[i].last.owner == pid ? &ends[i].last : &ends[i].first;
 
-	(void)arg;
+	if (!process.active || process.libc != LIBC_MUSL)
+		return;
+	handler_ran();
 	ending_commit(c->owner == pid ? c->code : 0);
 }
 
 void ending_watch(void)
 {
 	int (*on_exit)(void (*)(int, void *), void *) = next_use(USE_on_exit);
-	int (*cxa_atexit)(void (*)(void *), void *, void *) =
-		on_exit ? NULL : modules_symbol("__cxa_atexit"); /* musl */
 
 	if (on_exit)
 		watches_exit = on_exit(last_at_exit, NULL) == 0;
-	else if (cxa_atexit)
-		watches_exit = cxa_atexit(last_without_status, NULL, NULL) == 0;
+	else
+		watches_exit = constructed && process.libc == LIBC_MUSL;
 }

@@ -45,6 +45,9 @@ void ending_revoke(const char *call);
 /* Registers the handler that runs last at exit. For load. */
 void ending_watch(void);
 
+/* Our constructor ran, so our destructor will (musl). For the constructor. */
+void ending_constructed(void);
+
 /* Where ending_watch got its handler: an exit will reach ending_commit by itself. */
 bool ending_watches_exit(void);
 

@@ -41,6 +41,7 @@ struct process {
 	const char *self;     /* path of the shim, as the loader has it; never NULL */
 	const char *preload;  /* LD_PRELOAD at load, or NULL (then /etc/ld.so.preload loaded us) */
 	char **envp;          /* environment handed to main when we replaced it, else NULL */
+	char **kernel_envp;   /* the one that it stands for */
 	bool active;          /* false: EPITAPH_DISABLE, set-uid, seccomp: every hook passes through */
 };
 
@@ -53,8 +54,10 @@ extern struct process process;
  */
 void init_early(int argc, char **argv, char **envp);
 
-/* True where Epitaph observes this process. For every hook's first line. AS-safe once loaded. */
-bool epitaph_enter(void);
+/* True where Epitaph observes this process and EPITAPH_IGNORE does not name the hook. Every hook
+ * begins with it: if (ENTER(exit)) … AS-safe once loaded. */
+bool epitaph_enter(int hook);
+#define ENTER(name) epitaph_enter(HOOK_##name)
 
 /* True in a child of fork, vfork or clone that has not exec'd. One system call. AS-safe. */
 bool in_forked_child(void);

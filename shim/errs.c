@@ -16,9 +16,9 @@
 #include "next.h"
 #include "scope.h"
 
-static void on_err(int code, const char *call, uintptr_t caller)
+static void on_err(int hook, int code, const char *call, uintptr_t caller)
 {
-	if (!epitaph_enter())
+	if (!epitaph_enter(hook))
 		return;
 	ending_begin(CAUSE_LIBC_EXIT, code, call, caller);
 	if (!ending_watches_exit())
@@ -27,14 +27,14 @@ static void on_err(int code, const char *call, uintptr_t caller)
 
 EPITAPH_EXPORT void verr(int code, const char *format, va_list args)
 {
-	on_err(code, "verr", CALLER());
+	on_err(HOOK_verr, code, "verr", CALLER());
 	NEXT(verr)(code, format, args);
 	__builtin_unreachable();
 }
 
 EPITAPH_EXPORT void verrx(int code, const char *format, va_list args)
 {
-	on_err(code, "verrx", CALLER());
+	on_err(HOOK_verrx, code, "verrx", CALLER());
 	NEXT(verrx)(code, format, args);
 	__builtin_unreachable();
 }
@@ -43,9 +43,10 @@ EPITAPH_EXPORT void err(int code, const char *format, ...)
 {
 	va_list args;
 
-	on_err(code, "err", CALLER());
+	on_err(HOOK_err, code, "err", CALLER());
 	va_start(args, format);
 	NEXT(verr)(code, format, args);
+	va_end(args);
 	__builtin_unreachable();
 }
 
@@ -53,15 +54,16 @@ EPITAPH_EXPORT void errx(int code, const char *format, ...)
 {
 	va_list args;
 
-	on_err(code, "errx", CALLER());
+	on_err(HOOK_errx, code, "errx", CALLER());
 	va_start(args, format);
 	NEXT(verrx)(code, format, args);
+	va_end(args);
 	__builtin_unreachable();
 }
 
 EPITAPH_EXPORT int daemon(int nochdir, int noclose)
 {
-	bool observed = epitaph_enter(), forked = observed && in_forked_child();
+	bool observed = ENTER(daemon), forked = observed && in_forked_child();
 	int result;
 
 	/* The parent never returns, so its record comes first, and is taken back if fork fails. */

@@ -22,6 +22,8 @@
 #include "sys.h"
 #include "target.h"
 
+enum { SPAWNS_TOLD = 5 };
+
 static char *const *current_environ(void)
 {
 	char ***at = environ_find();
@@ -29,7 +31,6 @@ static char *const *current_environ(void)
 	return at ? *at : NULL;
 }
 
-/* The program's own word on its environment; NULL is what the kernel takes for an empty one. */
 static void sentence(struct record *r, const struct target *t, const char *verb)
 {
 	text_str(&r->body, verb);
@@ -120,13 +121,24 @@ static void failed(bool announced)
 	record_write(r);
 }
 
+/* A server that starts thousands of programs does not fill its log with them. */
+static int spawns;
+
+int execs_left_out(void)
+{
+	int n = __atomic_load_n(&spawns, __ATOMIC_RELAXED) - SPAWNS_TOLD;
+
+	return n > 0 ? n : 0;
+}
+
 static void spawned(int pid, const char *path, char *const *envp, bool search, uintptr_t caller)
 {
 	enum severity followed;
 	struct target t;
 	struct record *r;
 
-	if (!severity_here(&followed))
+	if (!severity_here(&followed) ||
+	    __atomic_fetch_add(&spawns, 1, __ATOMIC_RELAXED) >= SPAWNS_TOLD)
 		return;
 	r = record_begin(EVENT_EXEC, SEVERITY_WARN);
 	if (!r)
@@ -152,7 +164,7 @@ static void spawned(int pid, const char *path, char *const *envp, bool search, u
 
 EPITAPH_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	bool announced = epitaph_enter() && execs_announce(AT_FDCWD, path, envp, false, CALLER());
+	bool announced = ENTER(execve) && execs_announce(AT_FDCWD, path, envp, false, CALLER());
 	int result = NEXT(execve)(path, argv, envp);
 
 	failed(announced);
@@ -162,7 +174,7 @@ EPITAPH_EXPORT int execve(const char *path, char *const argv[], char *const envp
 EPITAPH_EXPORT int execv(const char *path, char *const argv[])
 {
 	bool announced =
-		epitaph_enter() && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
+		ENTER(execv) && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
 	int result = NEXT(execv)(path, argv);
 
 	failed(announced);
@@ -171,7 +183,7 @@ EPITAPH_EXPORT int execv(const char *path, char *const argv[])
 
 EPITAPH_EXPORT int execvp(const char *file, char *const argv[])
 {
-	bool announced = epitaph_enter() && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
+	bool announced = ENTER(execvp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
 	int result = NEXT(execvp)(file, argv);
 
 	failed(announced);
@@ -180,7 +192,7 @@ EPITAPH_EXPORT int execvp(const char *file, char *const argv[])
 
 EPITAPH_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	bool announced = epitaph_enter() && execs_announce(AT_FDCWD, file, envp, true, CALLER());
+	bool announced = ENTER(execvpe) && execs_announce(AT_FDCWD, file, envp, true, CALLER());
 	int result = NEXT(execvpe)(file, argv, envp);
 
 	failed(announced);
@@ -189,7 +201,7 @@ EPITAPH_EXPORT int execvpe(const char *file, char *const argv[], char *const env
 
 EPITAPH_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	bool announced = epitaph_enter() && execs_announce(fd, "", envp, false, CALLER());
+	bool announced = ENTER(fexecve) && execs_announce(fd, "", envp, false, CALLER());
 	int result = NEXT(fexecve)(fd, argv, envp);
 
 	failed(announced);
@@ -198,7 +210,7 @@ EPITAPH_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 
 EPITAPH_EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	bool announced = epitaph_enter() && execs_announce(dirfd, path, envp, false, CALLER());
+	bool announced = ENTER(execveat) && execs_announce(dirfd, path, envp, false, CALLER());
 	int result = NEXT(execveat)(dirfd, path, argv, envp, flags);
 
 	failed(announced);
@@ -210,26 +222,41 @@ EPITAPH_EXPORT int execveat(int dirfd, const char *path, char *const argv[], cha
  * the array version does the rest. The count is the caller's, so the array may be large; libc's is
  * as large.
  */
-#define COLLECT(argv, first, last)                                                                 \
-	size_t argv##_count = 1;                                                                   \
-	va_list argv##_args;                                                                       \
-	va_start(argv##_args, last);                                                               \
-	while (va_arg(argv##_args, const char *))                       \
-		argv##_count++;                                                                    \
-	va_end(argv##_args);                                                                       \
-	const char **argv = __builtin_alloca((argv##_count + 1) * sizeof *argv);                   \
-	va_start(argv##_args, last);                                                               \
-	argv[0] = (first);                                                                         \
-	for (size_t argv##_i = 1; argv##_i <= argv##_count; argv##_i++)                 \
-		argv[argv##_i] = va_arg(argv##_args, const char *)
+static size_t count_words(va_list args)
+{
+	size_t n = 1;
+
+	while (va_arg(args, const char *))
+		n++;
+	return n;
+}
+
+/* Takes the words behind the first, with their NULL; leaves args behind it. */
+static char *const *collect(const char **argv, const char *first, va_list *args)
+{
+	const char **to = argv;
+
+	*to = first;
+	do {
+		*++to = va_arg(*args, const char *);
+	} while (*to);
+	return (char *const *)(uintptr_t)argv;
+}
 
 EPITAPH_EXPORT int execl(const char *path, const char *arg, ...)
 {
-	COLLECT(argv, arg, arg);
-	va_end(argv_args);
-	bool announced =
-		epitaph_enter() && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
-	int result = NEXT(execv)(path, (char *const *)(uintptr_t)argv);
+	va_list args;
+
+	va_start(args, arg);
+	size_t n = count_words(args);
+	va_end(args);
+	const char **words = __builtin_alloca((n + 1) * sizeof *words);
+	va_start(args, arg);
+	char *const *argv = collect(words, arg, &args);
+	va_end(args);
+
+	bool announced = ENTER(execl) && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
+	int result = NEXT(execv)(path, argv);
 
 	failed(announced);
 	return result;
@@ -237,10 +264,18 @@ EPITAPH_EXPORT int execl(const char *path, const char *arg, ...)
 
 EPITAPH_EXPORT int execlp(const char *file, const char *arg, ...)
 {
-	COLLECT(argv, arg, arg);
-	va_end(argv_args);
-	bool announced = epitaph_enter() && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
-	int result = NEXT(execvp)(file, (char *const *)(uintptr_t)argv);
+	va_list args;
+
+	va_start(args, arg);
+	size_t n = count_words(args);
+	va_end(args);
+	const char **words = __builtin_alloca((n + 1) * sizeof *words);
+	va_start(args, arg);
+	char *const *argv = collect(words, arg, &args);
+	va_end(args);
+
+	bool announced = ENTER(execlp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
+	int result = NEXT(execvp)(file, argv);
 
 	failed(announced);
 	return result;
@@ -248,12 +283,20 @@ EPITAPH_EXPORT int execlp(const char *file, const char *arg, ...)
 
 EPITAPH_EXPORT int execle(const char *path, const char *arg, ...)
 {
-	COLLECT(argv, arg, arg);
+	va_list args;
+
+	va_start(args, arg);
+	size_t n = count_words(args);
+	va_end(args);
+	const char **words = __builtin_alloca((n + 1) * sizeof *words);
+	va_start(args, arg);
+	char *const *argv = collect(words, arg, &args);
 	/* The environment stands behind the NULL. */
-	char *const *envp = va_arg(argv_args, char *const *);
-	va_end(argv_args);
-	bool announced = epitaph_enter() && execs_announce(AT_FDCWD, path, envp, false, CALLER());
-	int result = NEXT(execve)(path, (char *const *)(uintptr_t)argv, envp);
+	char *const *envp = va_arg(args, char *const *);
+	va_end(args);
+
+	bool announced = ENTER(execle) && execs_announce(AT_FDCWD, path, envp, false, CALLER());
+	int result = NEXT(execve)(path, argv, envp);
 
 	failed(announced);
 	return result;
@@ -268,7 +311,7 @@ EPITAPH_EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
 
 	if (error == 0 && pid)
 		*pid = child;
-	if (error == 0 && epitaph_enter())
+	if (error == 0 && ENTER(posix_spawn))
 		spawned(child, path, envp, false, CALLER());
 	return error;
 }
@@ -283,7 +326,7 @@ EPITAPH_EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
 
 	if (error == 0 && pid)
 		*pid = child;
-	if (error == 0 && epitaph_enter())
+	if (error == 0 && ENTER(posix_spawnp))
 		spawned(child, file, envp, true, CALLER());
 	return error;
 }

@@ -40,7 +40,7 @@ static main_function *program_main;
 int exits_run_main(int argc, char **argv, char **envp, void *auxv)
 {
 	/* musl hands main the kernel's array, not what its environ says by now. */
-	if (process.envp && envp && envp[0] && process.envp[0] == envp[0])
+	if (process.envp && envp == process.kernel_envp)
 		envp = process.envp;
 	int code = program_main(argc, argv, envp, auxv);
 
@@ -72,7 +72,7 @@ EPITAPH_EXPORT int epitaph_start(int argc, char **argv, char **envp, void *auxv,
 	init_early(argc, argv, envp);
 	ours = *info;
 	program_main = info->program;
-	if (epitaph_enter() && scope_reports(false))
+	if (ENTER(__libc_start_main) && scope_reports(false))
 		ours.program = exits_run_main;
 	return ((__typeof__(&epitaph_start))next_get(HOOK___libc_start_main))(argc, argv, envp, auxv, rtld_fini,
 									      &ours, stack);
@@ -85,7 +85,7 @@ EPITAPH_EXPORT int __libc_start_main(main_function *program, int argc, char **ar
 {
 	init_early(argc, argv, argv + argc + 1);
 	program_main = program;
-	if (epitaph_enter())
+	if (ENTER(__libc_start_main))
 		program = exits_run_main;
 	return NEXT(__libc_start_main)(program, argc, argv, init, fini, rtld_fini, stack_end);
 }
@@ -94,7 +94,7 @@ EPITAPH_EXPORT int __libc_start_main(main_function *program, int argc, char **ar
 
 EPITAPH_EXPORT void exit(int code)
 {
-	if (epitaph_enter()) {
+	if (ENTER(exit)) {
 		ending_begin(CAUSE_EXIT, code, "exit", CALLER());
 		if (!ending_watches_exit())
 			ending_commit(code);
@@ -106,7 +106,7 @@ EPITAPH_EXPORT void exit(int code)
 
 EPITAPH_EXPORT void _exit(int code)
 {
-	if (epitaph_enter())
+	if (ENTER(_exit))
 		ending_now(CAUSE__EXIT, code, "_exit", CALLER());
 	if (NEXT(_exit))
 		NEXT(_exit)(code);
@@ -115,7 +115,7 @@ EPITAPH_EXPORT void _exit(int code)
 
 EPITAPH_EXPORT void _Exit(int code)
 {
-	if (epitaph_enter())
+	if (ENTER(_Exit))
 		ending_now(CAUSE__EXIT, code, "_Exit", CALLER());
 	if (NEXT(_Exit))
 		NEXT(_Exit)(code);
@@ -126,7 +126,7 @@ EPITAPH_EXPORT void quick_exit(int code)
 {
 	/* Told at once: a handler of ours that ran last would cost every start, for a call that few
 	 * programs make. A quick_exit handler that changes the code gets a second line. */
-	if (epitaph_enter())
+	if (ENTER(quick_exit))
 		ending_now(CAUSE_QUICK_EXIT, code, "quick_exit", CALLER());
 	if (NEXT(quick_exit))
 		NEXT(quick_exit)(code);
@@ -159,7 +159,7 @@ static void on_abort(uintptr_t caller)
 
 EPITAPH_EXPORT void abort(void)
 {
-	if (epitaph_enter() && scope_reports(in_forked_child()))
+	if (ENTER(abort) && scope_reports(in_forked_child()))
 		on_abort(CALLER());
 	if (NEXT(abort))
 		NEXT(abort)();
@@ -176,17 +176,21 @@ typedef long syscall_function(long, long, long, long, long, long, long);
 
 syscall_function epitaph_syscall __asm__("syscall");
 
+#ifdef SYS_execveat
+enum { EXECVEAT = SYS_execveat };
+#else
+enum { EXECVEAT = -1 }; /* headers older than Linux 3.19 */
+#endif
+
 static __attribute__((noinline)) void on_syscall(long number, long a, long b, long c, long d, uintptr_t caller)
 {
 	switch (number) {
 	case SYS_exit_group:
 		ending_now(CAUSE__EXIT, (int)a, "syscall(SYS_exit_group)", caller);
 		break;
-#ifdef SYS_execveat
-	case SYS_execveat:
+	case EXECVEAT:
 		execs_announce((int)a, (const char *)b, (char *const *)d, false, caller);
 		break;
-#endif
 	case SYS_execve:
 		execs_announce(AT_FDCWD, (const char *)a, (char *const *)c, false, caller);
 		break;
@@ -207,13 +211,10 @@ EPITAPH_EXPORT long epitaph_syscall(long number, long a, long b, long c, long d,
 {
 	syscall_function *next = (syscall_function *)next_get(HOOK_syscall);
 
-	if (unlikely(number == SYS_exit_group || number == SYS_execve || number == SYS_seccomp ||
-		     number == SYS_prctl
-#ifdef SYS_execveat
-		     || number == SYS_execveat
-#endif
-		     ) &&
-	    epitaph_enter())
+	bool concerns = number == SYS_exit_group || number == SYS_execve || number == SYS_seccomp ||
+			number == SYS_prctl || number == EXECVEAT;
+
+	if (unlikely(concerns) && ENTER(syscall))
 		on_syscall(number, a, b, c, d, CALLER());
 	if (unlikely(!next))
 		return sys_call6(number, a, b, c, d, e, f); /* no libc, so no errno to set */

@@ -122,6 +122,7 @@ static void change_environ(char **envp, const struct mark *inherited)
 	}
 	char **changed = environ_with(envp, add, count);
 	if (changed) {
+		process.kernel_envp = envp;
 		process.envp = changed;
 		*environ_at = changed;
 	}
@@ -254,11 +255,11 @@ void init_early(int argc, char **argv, char **envp)
 	__atomic_store_n(&phase, DONE, __ATOMIC_RELEASE);
 }
 
-bool epitaph_enter(void)
+bool epitaph_enter(int hook)
 {
 	if (unlikely(__atomic_load_n(&phase, __ATOMIC_ACQUIRE) != DONE))
 		init_early(0, NULL, NULL);
-	return process.active;
+	return process.active && !config.ignore[hook];
 }
 
 bool in_forked_child(void)
@@ -270,6 +271,7 @@ __attribute__((constructor)) static void constructor(int argc, char **argv, char
 {
 	/* Only glibc passes arguments here; musl came through __libc_start_main before, and what stands
 	 * in the argument registers is nothing. */
+	ending_constructed();
 	if (__atomic_load_n(&phase, __ATOMIC_ACQUIRE) != NOT_YET)
 		return;
 	if (next_use(USE_gnu_get_libc_version))

@@ -43,7 +43,7 @@ EPITAPH_EXPORT int epitaph_prctl(int option, unsigned long a, unsigned long b, u
 	prctl_function *next = (prctl_function *)next_get(HOOK_prctl);
 
 	/* A null program only asks whether the kernel knows filters. */
-	if (unlikely(option == PR_SET_SECCOMP) && (a != SECCOMP_MODE_FILTER || b) && epitaph_enter())
+	if (unlikely(option == PR_SET_SECCOMP) && (a != SECCOMP_MODE_FILTER || b) && ENTER(prctl))
 		moods_silence();
 	return next ? next(option, a, b, c, d) : (int)SYS5(SYS_prctl, option, a, b, c, d);
 }
@@ -53,7 +53,7 @@ EPITAPH_EXPORT pid_t setsid(void)
 	pid_t session = NEXT(setsid) ? NEXT(setsid)() : (pid_t)SYS0(SYS_setsid);
 
 	/* Only a forked child leaves; a main process that is its own session keeps its log. */
-	if (session > 0 && epitaph_enter() && in_forked_child())
+	if (session > 0 && ENTER(setsid) && in_forked_child())
 		log_detach();
 	return session;
 }

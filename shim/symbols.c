@@ -61,7 +61,7 @@ static void from_file(struct place *p, int n, const struct link_map *map, char *
 				p[i].found = true;
 				p[i].distance = away;
 				p[i].symbol[0] = '\0';
-				p[i].symbol[1] = away < s->st_size;
+				p[i].symbol[1] = away < s->st_size ? 1 : 0;
 				__builtin_memcpy(p[i].symbol + 4, &s->st_name, sizeof s->st_name);
 			}
 		}

@@ -16,7 +16,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#if defined(__x86_64__) && defined(__LP64__)
+#if defined(__clang_analyzer__)
+long sys_call6(long n, long a, long b, long c, long d, long e, long f); /* it cannot see into asm */
+#elif defined(__x86_64__) && defined(__LP64__)
 #include "sys_x86_64.h"
 #elif defined(__aarch64__)
 #include "sys_aarch64.h"
@@ -130,6 +132,44 @@ static inline int sys_fcntl(int fd, int cmd, long arg)
 	return (int)SYS3(SYS_FCNTL, fd, cmd, arg);
 }
 
+/*
+ * Whether the `len` bytes (at most a page) at p can be read, without a fault where they cannot: the
+ * kernel copies a signal set in before it looks at `how`, so a wrong `how` tells EFAULT from EINVAL
+ * and changes nothing (kernel/signal.c, rt_sigprocmask).
+ */
+static inline bool sys_readable(const void *p, size_t len)
+{
+	uintptr_t a = (uintptr_t)p, last = a + (len ? len - 1 : 0);
+
+	if (a < 4096 || last < a)
+		return false;
+	/* The call reads eight bytes: step back where they would cross into the next page. */
+	uintptr_t first = (a & 4095) > 4088 ? (a | 4095) - 7 : a;
+
+	if (SYS4(SYS_rt_sigprocmask, 0x7fff, first, 0, SYS_SIGSET_BYTES) == -EFAULT)
+		return false;
+	if ((a ^ last) & ~(uintptr_t)4095)
+		return SYS4(SYS_rt_sigprocmask, 0x7fff, last & ~(uintptr_t)4095, 0,
+			    SYS_SIGSET_BYTES) != -EFAULT;
+	return true;
+}
+
+/* Whether the string at s can be read to its end, which must come within `most` bytes. */
+static inline bool sys_readable_string(const char *s, size_t most)
+{
+	const char *end = s + most;
+
+	while (s < end) {
+		if (!sys_readable(s, 1))
+			return false;
+		do {
+			if (!*s)
+				return true;
+		} while ((uintptr_t)++s & 4095);
+	}
+	return false;
+}
+
 /* Nanoseconds of a clock. The old 32-bit call serves on 32-bit ports (until 2038 for REALTIME). */
 static inline int64_t sys_clock_ns(int clock)
 {
@@ -151,28 +191,6 @@ static inline int sys_poll_write(int fd, int ms)
 	long n = SYS5(SYS_ppoll, &p, 1, &ts, 0, SYS_SIGSET_BYTES);
 
 	return n > 0 ? p.revents : (int)n;
-}
-
-/*
- * Whether the `len` bytes (at most a page) at p can be read, without a fault where they cannot: the
- * kernel copies a signal set in before it looks at `how`, so a wrong `how` tells EFAULT from EINVAL
- * and changes nothing (kernel/signal.c, rt_sigprocmask).
- */
-static inline bool sys_readable(const void *p, size_t len)
-{
-	uintptr_t a = (uintptr_t)p, last = a + (len ? len - 1 : 0);
-
-	if (a < 4096 || last < a)
-		return false;
-	/* The call reads eight bytes: step back where they would cross into the next page. */
-	uintptr_t first = (a & 4095) > 4088 ? (a | 4095) - 7 : a;
-
-	if (SYS4(SYS_rt_sigprocmask, 0x7fff, first, 0, SYS_SIGSET_BYTES) == -EFAULT)
-		return false;
-	if ((a ^ last) & ~(uintptr_t)4095)
-		return SYS4(SYS_rt_sigprocmask, 0x7fff, last & ~(uintptr_t)4095, 0,
-			    SYS_SIGSET_BYTES) != -EFAULT;
-	return true;
 }
 
 #endif

@@ -16,14 +16,16 @@
 #include "sys.h"
 #include "text.h"
 
-enum { SCRIPTS_MOST = 5, LIBRARY_NAME_MOST = 64 };
+enum { SCRIPTS_MOST = 5, PATH_MOST = 4096, ENV_STRING_MOST = 1 << 17 };
 
 static const char *env_value(char *const *envp, const char *name)
 {
 	size_t n = str_len(name);
 
-	for (; envp && *envp; envp++)
-		if (str_starts(*envp, name) && (*envp)[n] == '=')
+	/* A program may pass anything; the kernel would answer EFAULT, so must not we crash. */
+	for (; envp && sys_readable(envp, sizeof *envp) && *envp; envp++)
+		if (sys_readable_string(*envp, ENV_STRING_MOST) && str_starts(*envp, name) &&
+		    (*envp)[n] == '=')
 			return *envp + n + 1;
 	return NULL;
 }
@@ -157,7 +159,7 @@ void target_examine(struct target *t, int dirfd, const char *path, char *const *
 
 	answer(t, FOLLOW_YES, "");
 	t->path[0] = '\0';
-	if (!sys_readable(path, 1)) {
+	if (!sys_readable_string(path, PATH_MOST)) {
 		answer(t, FOLLOW_MISSING, "has a bad address for a name");
 		return;
 	}
@@ -192,8 +194,7 @@ void target_examine(struct target *t, int dirfd, const char *path, char *const *
 	if (!t->path[0]) {
 		struct text p = text_over(t->path, sizeof t->path);
 
-		if (sys_readable(path, 1))
-			text_str(&p, path);
+		text_str(&p, path);
 	}
 	if (t->follow == FOLLOW_YES && process.preload && !preloads_us(env_value(envp, "LD_PRELOAD")))
 		answer(t, FOLLOW_NO, "does not get the shim in its LD_PRELOAD");
@@ -205,6 +206,11 @@ void target_search(struct target *t, const char *name, char *const *path_env, ch
 	const char *list = env_value(path_env, "PATH");
 	bool slash = false;
 
+	if (!sys_readable_string(name, PATH_MOST)) {
+		answer(t, FOLLOW_MISSING, "has a bad address for a name");
+		t->path[0] = '\0';
+		return;
+	}
 	for (const char *s = name; *s; s++)
 		slash |= *s == '/';
 	if (slash || !*name) {
