@@ -34,7 +34,8 @@ struct claim {
 /* [0]: the process that loaded the shim; [1]: a forked child of it. */
 static struct {
 	struct claim first, last;
-	int written; /* pid whose end record is out */
+	int writer_pid, writer_tid; /* who writes the record, or has written it */
+	int finished;               /* pid whose end record is out */
 	int written_code;
 } ends[2];
 
@@ -75,6 +76,20 @@ static bool claim(struct claim *c, int pid)
 	return true;
 }
 
+/* Another thread is at it: gives it up to a second, because the end of this thread would be the end
+ * of that one, too. Bounded, because that thread may be waiting for this one. */
+static bool wait_for(const int *flag, int wanted)
+{
+	long ms[2] = {0, 1000000};
+
+	for (int i = 0; i < 1000; i++) {
+		if (__atomic_load_n(flag, __ATOMIC_ACQUIRE) == wanted)
+			return true;
+		SYS2(SYS_nanosleep, ms, 0);
+	}
+	return false;
+}
+
 void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller)
 {
 	int pid = sys_getpid(), i = pid != process.pid;
@@ -92,6 +107,11 @@ void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller
 				    __ATOMIC_RELAXED);
 	if (claim(&ends[i].last, pid))
 		fill(&ends[i].last, cause, code, call, caller);
+	/* libc's exit finds no handlers left and leaves, while the other thread runs ours. */
+	if ((cause == CAUSE_EXIT || cause == CAUSE_MAIN_RETURNED || cause == CAUSE_LIBC_EXIT) &&
+	    wait_for(&ends[i].first.ready, 1) && ends[i].first.tid != sys_gettid() &&
+	    !wait_for(&ends[i].finished, pid))
+		ending_commit(code);
 }
 
 static const char *const cause_names[] = {"main_returned", "exit",      "_exit",
@@ -245,7 +265,7 @@ static void write_end(const struct claim *c, const struct claim *under_way, int 
 
 void ending_commit(int code)
 {
-	int pid = sys_getpid(), i = pid != process.pid, before;
+	int pid = sys_getpid(), tid = sys_gettid(), i = pid != process.pid, before;
 	struct claim *c, *under_way = NULL;
 
 	if (!scope_reports(i))
@@ -254,20 +274,29 @@ void ending_commit(int code)
 	if (claim(&ends[i].first, pid))
 		fill(&ends[i].first, CAUSE_LIBC_EXIT, code, NULL, 0);
 	c = &ends[i].first;
+	if (!wait_for(&c->ready, 1))
+		return;
 	if (ends[i].last.owner == pid && __atomic_load_n(&ends[i].last.ready, __ATOMIC_ACQUIRE)) {
 		under_way = c;
 		c = &ends[i].last;
 	}
-	if (!__atomic_load_n(&c->ready, __ATOMIC_ACQUIRE))
-		return; /* another thread is about to write it */
-	before = __atomic_load_n(&ends[i].written, __ATOMIC_RELAXED);
-	if (before != pid &&
-	    __atomic_compare_exchange_n(&ends[i].written, &before, pid, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_RELAXED)) {
+	before = __atomic_load_n(&ends[i].writer_pid, __ATOMIC_RELAXED);
+	if (before != pid && __atomic_compare_exchange_n(&ends[i].writer_pid, &before, pid, false,
+							 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&ends[i].writer_tid, tid, __ATOMIC_RELAXED);
 		ends[i].written_code = code;
 		write_end(c, under_way, code, i, false);
-	} else if (before == pid && under_way &&
-		   (ends[i].written_code != code || under_way->cause == CAUSE_ABORT)) {
+		__atomic_store_n(&ends[i].finished, pid, __ATOMIC_RELEASE);
+		return;
+	}
+	/* A signal handler that ends the process in the midst of our writing: once more, whole. */
+	if (__atomic_load_n(&ends[i].writer_tid, __ATOMIC_RELAXED) == tid &&
+	    __atomic_load_n(&ends[i].finished, __ATOMIC_ACQUIRE) != pid) {
+		write_end(c, under_way, code, i, false);
+		return;
+	}
+	wait_for(&ends[i].finished, pid);
+	if (under_way && (ends[i].written_code != code || under_way->cause == CAUSE_ABORT)) {
 		ends[i].written_code = code;
 		write_end(c, under_way, code, i, true);
 	}
@@ -284,9 +313,9 @@ void ending_revoke(const char *call)
 	int pid = sys_getpid(), i = pid != process.pid;
 	struct record *r;
 
-	if (ends[i].written != pid)
+	if (ends[i].finished != pid)
 		return;
-	ends[i].written = ends[i].first.owner = ends[i].last.owner = 0;
+	ends[i].finished = ends[i].writer_pid = ends[i].first.owner = ends[i].last.owner = 0;
 	r = record_begin(EVENT_END, SEVERITY_WARN);
 	if (!r)
 		return;
