@@ -253,6 +253,8 @@ static void write_end(const struct claim *c, const struct claim *under_way, int 
 	record_static(r, "epitaph.cause", cause_names[cause]);
 	record_static(r, "epitaph.ended_by", "self");
 	record_thread(r, c->tid, c->thread);
+	if (!forked && process.role == ROLE_ROOT)
+		log_termination(r->body.buf, r->body.len);
 	record_caller(r, caller, &c->trace);
 	if (execs_left_out()) {
 		text_str(&r->details, "further processes started and not told of: ");

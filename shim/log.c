@@ -241,6 +241,21 @@ static int usable(bool *opened)
 	return open_of_root();
 }
 
+void log_termination(const char *sentence, size_t len)
+{
+	bool named = config.termination == TERMINATION_PATH;
+	int fd;
+
+	if (config.termination == TERMINATION_OFF)
+		return;
+	fd = sys_open(named ? config.termination_path : "/dev/termination-log",
+		      O_WRONLY | O_TRUNC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | (named ? O_CREAT : 0), 0644);
+	if (fd < 0)
+		return;
+	sys_write(fd, sentence, len < LOG_LINE_MOST ? len : LOG_LINE_MOST);
+	sys_close(fd);
+}
+
 bool log_line(const char *line, size_t len)
 {
 	/* Signals 13, 25 and 22: what a write can raise here. Kernel signal sets are plain words. */

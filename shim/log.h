@@ -45,6 +45,13 @@ bool log_is_terminal(void);
  */
 bool log_line(const char *line, size_t len);
 
+/*
+ * Writes the end sentence where EPITAPH_TERMINATION_LOG says: by default into /dev/termination-log
+ * where that is a file that can be written (Kubernetes shows its beginning in `kubectl describe pod`,
+ * also for exit code 0). At most 4,096 bytes. AS-safe.
+ */
+void log_termination(const char *sentence, size_t len);
+
 /* Gives up the copy of stderr, in a daemon that leaves its terminal: whoever waits for the end of
  * that pipe must not wait for us. A file stays open. AS-safe. */
 void log_detach(void);

@@ -35,7 +35,8 @@ void procfs_path(char *buf, size_t cap, int pid, const char *leaf)
 	text_str(&t, leaf);
 }
 
-uint64_t procfs_start_time(int pid)
+/* A number of /proc/PID/stat by its place (man 5 proc), from the fourth on. 0 where it is not there. */
+static uint64_t stat_field(int pid, int wanted)
 {
 	char path[32], stat[512];
 	const char *p = NULL;
@@ -48,11 +49,21 @@ uint64_t procfs_start_time(int pid)
 	for (const char *s = stat; *s; s++)
 		if (*s == ')')
 			p = s;
-	for (int field = 2; p && *p && field < 22; p++)
+	for (int field = 2; p && *p && field < wanted; p++)
 		field += *p == ' ';
 	for (; p && *p >= '0' && *p <= '9'; p++)
 		v = v * 10 + (uint64_t)(*p - '0');
 	return v;
+}
+
+uint64_t procfs_start_time(int pid)
+{
+	return stat_field(pid, 22);
+}
+
+int procfs_parent(int pid)
+{
+	return (int)stat_field(pid, 4);
 }
 
 long procfs_exe(char *buf, size_t cap)

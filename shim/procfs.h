@@ -21,6 +21,9 @@ void procfs_path(char *buf, size_t cap, int pid, const char *leaf);
  * later one can have. 0 where it is not there. pid 0 is the caller. */
 uint64_t procfs_start_time(int pid);
 
+/* The parent of a process, or 0 where it has none in this pid namespace or is not there. */
+int procfs_parent(int pid);
+
 /* The path of the running executable into buf; its length, or -errno. */
 long procfs_exe(char *buf, size_t cap);
 

@@ -45,6 +45,18 @@ void mark_format(char *buf, size_t cap, const struct mark *m)
 	text_padded(&t, m->log.known ? m->log.ino : 0, 1);
 }
 
+enum { ANCESTORS_MOST = 64 };
+
+static bool is_ancestor(int pid, int parent)
+{
+	for (int i = 0; i < ANCESTORS_MOST && parent > 0; i++) {
+		if (parent == pid)
+			return true;
+		parent = procfs_parent(parent);
+	}
+	return false;
+}
+
 int scope_role(struct mark *m, int pid, int parent)
 {
 	bool alive = m->pid && m->loaded_ns <= (uint64_t)sys_clock_ns(CLOCK_BOOTTIME);
@@ -54,7 +66,9 @@ int scope_role(struct mark *m, int pid, int parent)
 		 * only the two pids that need no proof of life are believed. */
 		uint64_t ticks = procfs_start_time(m->pid);
 
-		alive = ticks ? ticks <= m->loaded_ns / 10000000 : m->pid == pid || m->pid == parent;
+		alive = ticks ? ticks <= m->loaded_ns / 10000000 &&
+					 (m->pid == pid || is_ancestor(m->pid, parent))
+			      : m->pid == pid || m->pid == parent;
 	}
 
 	if (!alive)

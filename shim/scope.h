@@ -5,7 +5,7 @@
  *     EPITAPH_ROOT=PID:LOADED:DEV:INO
  *
  * LOADED (nanoseconds since boot) proves that the pid still is that process: it must have started
- * before, and the mark must not come from the future. So a mark that was baked into an image, or that
+ * before, must be an ancestor, and the mark must not come from the future. So a mark that was baked into an image, or that
  * outlived its container, hides nobody. (The process's own start time would be the plainer proof,
  * but reading it costs the main process a fifth of its budget at start; only children read /proc.)
  * DEV:INO is the root's log, so that a child whose stderr was redirected does not write into what the
