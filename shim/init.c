@@ -272,6 +272,10 @@ __attribute__((constructor)) static void constructor(int argc, char **argv, char
 	/* Only glibc passes arguments here; musl came through __libc_start_main before, and what stands
 	 * in the argument registers is nothing. */
 	ending_constructed();
+	/* musl's __libc_start_main has set environ to the kernel's array since. */
+	char ***environ_at = process.envp ? environ_find() : NULL;
+	if (environ_at && *environ_at == process.kernel_envp)
+		*environ_at = process.envp;
 	if (__atomic_load_n(&phase, __ATOMIC_ACQUIRE) != NOT_YET)
 		return;
 	if (next_use(USE_gnu_get_libc_version))
