@@ -175,6 +175,8 @@ void config_parse(struct config *c, char *const *envp)
 
 		if (v[0] == 'N' && str_starts(v, "NO_COLOR=") && v[9])
 			c->no_color = true;
+		if (v[0] == 'K' && str_starts(v, "KUBERNETES_SERVICE_HOST="))
+			c->in_pod = true;
 		if (v[0] != 'E' || !str_starts(v, "EPITAPH_"))
 			continue;
 		while (v[n] && v[n] != '=' && n < sizeof name - 1) {

@@ -41,6 +41,7 @@ struct config {
 	enum termination termination;
 	const char *termination_path; /* with TERMINATION_PATH */
 	bool no_color;                /* NO_COLOR is set and not empty (no-color.org) */
+	bool in_pod;                  /* KUBERNETES_SERVICE_HOST is there: the kubelet sets it in every pod */
 	bool disabled;                /* EPITAPH_DISABLE is set */
 	const char *mark;             /* EPITAPH_ROOT, or NULL */
 	bool ignore[HOOK_COUNT];      /* EPITAPH_IGNORE */

@@ -339,6 +339,8 @@ static void handler_ran(void)
 static void last_at_exit(int status, void *arg)
 {
 	(void)arg;
+	if (!process.active) /* silenced: not one system call of ours */
+		return;
 	handler_ran();
 	ending_commit(status);
 }
@@ -356,11 +358,11 @@ void ending_constructed(void)
  */
 __attribute__((destructor)) static void last_on_musl(void)
 {
+	if (!process.active || process.libc != LIBC_MUSL)
+		return;
 	int pid = sys_getpid(), i = pid != process.pid;
 	const struct claim *c = ends[i].last.owner == pid ? &ends[i].last : &ends[i].first;
 
-	if (!process.active || process.libc != LIBC_MUSL)
-		return;
 	handler_ran();
 	ending_commit(c->owner == pid ? c->code : 0);
 }

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-
 #include "ending.h"
 #include "epitaph.h"
 #include "execs.h"
@@ -44,9 +41,11 @@ int exits_run_main(int argc, char **argv, char **envp, void *auxv)
 		envp = process.envp;
 	int code = program_main(argc, argv, envp, auxv);
 
-	ending_begin(CAUSE_MAIN_RETURNED, code, "main", 0);
-	if (!ending_watches_exit())
-		ending_commit(code);
+	if (process.active) { /* no longer, where the program silenced us */
+		ending_begin(CAUSE_MAIN_RETURNED, code, "main", 0);
+		if (!ending_watches_exit())
+			ending_commit(code);
+	}
 	return code;
 }
 
@@ -194,14 +193,6 @@ static __attribute__((noinline)) void on_syscall(long number, long a, long b, lo
 	case SYS_execve:
 		execs_announce(AT_FDCWD, (const char *)a, (char *const *)c, false, caller);
 		break;
-	case SYS_seccomp:
-		if (a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c))
-			moods_silence();
-		break;
-	case SYS_prctl:
-		if (a == PR_SET_SECCOMP && (b != SECCOMP_MODE_FILTER || c))
-			moods_silence();
-		break;
 	default:
 		break;
 	}
@@ -211,11 +202,19 @@ EPITAPH_EXPORT long epitaph_syscall(long number, long a, long b, long c, long d,
 {
 	syscall_function *next = (syscall_function *)next_get(HOOK_syscall);
 
-	bool concerns = number == SYS_exit_group || number == SYS_execve || number == SYS_seccomp ||
-			number == SYS_prctl || number == EXECVEAT;
+	bool concerns = number == SYS_exit_group || number == SYS_execve || number == EXECVEAT;
+	bool sandboxes = (number == SYS_seccomp && moods_sandboxes_seccomp(a, c)) ||
+			 (number == SYS_prctl && moods_sandboxes_prctl(a, b, c));
 
 	if (unlikely(concerns) && ENTER(syscall))
 		on_syscall(number, a, b, c, d, CALLER());
+	if (unlikely(sandboxes) && next && ENTER(syscall)) {
+		moods_silence();
+		long result = next(number, a, b, c, d, e, f);
+		if (result != 0)
+			moods_speak();
+		return result;
+	}
 	if (unlikely(!next))
 		return sys_call6(number, a, b, c, d, e, f); /* no libc, so no errno to set */
 	return next(number, a, b, c, d, e, f);

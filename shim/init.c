@@ -21,7 +21,8 @@
 #include "sys.h"
 #include "text.h"
 
-struct process process = {.name = "?", .execfn = "?", .self = "libepitaph.so"};
+/* Zero until load, like all that we write: an empty .data saves every start a page. */
+struct process process;
 
 enum { NOT_YET, UNDER_WAY, DONE };
 
@@ -200,6 +201,9 @@ static void load(int argc, char **argv, char **envp)
 	bool secure = false;
 	struct mark mark;
 	int error = 0;
+
+	process.name = process.execfn = "?";
+	process.self = "libepitaph.so";
 
 	process.libc = which_libc();
 	if (argv && envp) {

@@ -12,11 +12,12 @@
 
 #include "config.h"
 #include "epitaph.h"
+#include "names.h"
 #include "procfs.h"
 #include "sys.h"
 #include "text.h"
 
-enum { FD_HIGH = 500, WAIT_MS = 1000 };
+enum { FD_HIGH = 500, WAIT_MS = 1000, WAIT_CHILD_MS = 50 };
 
 /* TCGETS, but for ppc64, whose macro needs a struct that collides with libc's. */
 #ifdef __powerpc64__
@@ -35,7 +36,7 @@ static struct {
 	bool detachable; /* somebody may wait for its end: a pipe, a socket, a terminal */
 	bool waits;      /* a write may have to wait for room */
 	bool raises;     /* a write may raise SIGPIPE, SIGXFSZ or SIGTTOU */
-} out = {.fd = -1, .source = 2, .waits = true, .raises = true};
+} out;
 
 static char out_path[4096] EPITAPH_COLD;
 
@@ -130,6 +131,9 @@ void log_expand(char *buf, size_t cap, const char *path, int pid)
 
 void log_defer(const struct log_identity *root, int root_pid)
 {
+	out.fd = -1;
+	out.source = 2;
+	out.waits = out.raises = true;
 	out.id = *root;
 	out.root_pid = root_pid;
 	if (config.log == LOG_FD)
@@ -248,12 +252,50 @@ void log_termination(const char *sentence, size_t len)
 
 	if (config.termination == TERMINATION_OFF)
 		return;
+	/* Looking for a file in /dev takes 4 us: only where it may be, in a pod. */
+	if (!named && process.pid != 1 && process.parent != 1 && !config.in_pod)
+		return;
 	fd = sys_open(named ? config.termination_path : "/dev/termination-log",
 		      O_WRONLY | O_TRUNC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | (named ? O_CREAT : 0), 0644);
 	if (fd < 0)
 		return;
 	sys_write(fd, sentence, len < LOG_LINE_MOST ? len : LOG_LINE_MOST);
 	sys_close(fd);
+}
+
+/* A full pipe that nobody reads: waited for once, and not for long in a child, of which there may be
+ * many; then lines are dropped until there is room. */
+static bool has_room(int fd)
+{
+	static bool waited;
+	int ms = waited ? 0 : process.role == ROLE_ROOT ? WAIT_MS : WAIT_CHILD_MS;
+	int events = sys_poll_write(fd, ms);
+
+	if (events == 0)
+		waited = true;
+	return events > 0 && (events & POLLOUT) && !(events & POLLERR);
+}
+
+/* The log cannot be written (a full disk, say): told once, by the main process, on stderr. */
+static void complain(long error)
+{
+	static bool told;
+	struct text t;
+	char line[256];
+
+	if (told || !out.by_path || process.role != ROLE_ROOT || in_forked_child() ||
+	    (sys_poll_write(2, 0) & (POLLOUT | POLLERR)) != POLLOUT)
+		return;
+	told = true;
+	t = text_over(line, sizeof line - 1);
+	text_str(&t, "epitaph: ");
+	text_clean(&t, process.name, str_len(process.name));
+	text_char(&t, '[');
+	text_dec(&t, process.pid);
+	text_str(&t, "] EPITAPH_LOG cannot be written (");
+	text_str(&t, error_name((int)-error));
+	text_str(&t, "); its lines are lost\n");
+	sys_write(2, line, t.len);
 }
 
 bool log_line(const char *line, size_t len)
@@ -267,7 +309,7 @@ bool log_line(const char *line, size_t len)
 
 	if (fd < 0)
 		return false;
-	if (out.waits && !(sys_poll_write(fd, WAIT_MS) & POLLOUT))
+	if (out.waits && !has_room(fd))
 		goto out;
 	if (out.raises)
 		SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &mask, &old, SYS_SIGSET_BYTES);
@@ -286,6 +328,8 @@ bool log_line(const char *line, size_t len)
 	}
 	if (out.raises)
 		SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, SYS_SIGSET_BYTES);
+	if (n < 0)
+		complain(n);
 out:
 	if (opened)
 		sys_close(fd);

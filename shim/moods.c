@@ -14,11 +14,30 @@
 #include "epitaph.h"
 #include "log.h"
 #include "next.h"
+#include "procfs.h"
 #include "record.h"
 #include "scope.h"
 #include "sys.h"
 
-void moods_silence(void)
+bool moods_sandboxes_seccomp(long operation, long program)
+{
+	return operation == SECCOMP_SET_MODE_STRICT || (operation == SECCOMP_SET_MODE_FILTER && program);
+}
+
+bool moods_sandboxes_prctl(long option, long mode, long program)
+{
+	return option == PR_SET_SECCOMP &&
+	       (mode == SECCOMP_MODE_STRICT || (mode == SECCOMP_MODE_FILTER && program));
+}
+
+/* A vfork child runs in its parent's memory, and the parent sleeps in the kernel the while: silence
+ * there would silence the parent, which is in no sandbox. */
+static bool borrows_memory(void)
+{
+	return in_forked_child() && procfs_state(sys_getppid()) == 'D';
+}
+
+static void say(const char *sentence)
 {
 	struct record *r = scope_reports(in_forked_child())
 				   ? record_begin(EVENT_SILENCE, process.role == ROLE_ROOT ? SEVERITY_WARN
@@ -26,11 +45,30 @@ void moods_silence(void)
 				   : NULL;
 
 	if (r) {
-		text_str(&r->body, "goes silent: the program enters a seccomp sandbox, which could answer "
-				   "any system call of Epitaph's with a signal; its end will not be told");
+		text_str(&r->body, sentence);
 		record_write(r);
 	}
+}
+
+static bool silenced;
+
+void moods_silence(void)
+{
+	if (borrows_memory())
+		return;
+	say("goes silent: the program enters a seccomp sandbox, which could answer any system call of "
+	    "Epitaph's with a signal; its end will not be told");
+	silenced = true;
 	process.active = false;
+}
+
+void moods_speak(void)
+{
+	if (!silenced)
+		return;
+	silenced = false;
+	process.active = true;
+	say("speaks again: the seccomp sandbox was refused");
 }
 
 typedef int prctl_function(int, unsigned long, unsigned long, unsigned long, unsigned long);
@@ -42,10 +80,15 @@ EPITAPH_EXPORT int epitaph_prctl(int option, unsigned long a, unsigned long b, u
 {
 	prctl_function *next = (prctl_function *)next_get(HOOK_prctl);
 
-	/* A null program only asks whether the kernel knows filters. */
-	if (unlikely(option == PR_SET_SECCOMP) && (a != SECCOMP_MODE_FILTER || b) && ENTER(prctl))
+	bool sandboxes = unlikely(moods_sandboxes_prctl(option, (long)a, (long)b)) && ENTER(prctl);
+	int result;
+
+	if (sandboxes)
 		moods_silence();
-	return next ? next(option, a, b, c, d) : (int)SYS5(SYS_prctl, option, a, b, c, d);
+	result = next ? next(option, a, b, c, d) : (int)SYS5(SYS_prctl, option, a, b, c, d);
+	if (sandboxes && result != 0)
+		moods_speak();
+	return result;
 }
 
 EPITAPH_EXPORT pid_t setsid(void)

@@ -35,22 +35,34 @@ void procfs_path(char *buf, size_t cap, int pid, const char *leaf)
 	text_str(&t, leaf);
 }
 
-/* A number of /proc/PID/stat by its place (man 5 proc), from the fourth on. 0 where it is not there. */
-static uint64_t stat_field(int pid, int wanted)
+enum { STAT_MOST = 512 };
+
+/* Reads /proc/PID/stat and finds a field by its place (man 5 proc), from the third on; NULL where it is
+ * not there. */
+static const char *stat_at(char *stat, int pid, int wanted)
 {
-	char path[32], stat[512];
+	char path[32];
 	const char *p = NULL;
-	uint64_t v = 0;
 
 	procfs_path(path, sizeof path, pid, "stat");
-	if (procfs_read(path, stat, sizeof stat) <= 0)
-		return 0;
+	if (procfs_read(path, stat, STAT_MOST) <= 0)
+		return NULL;
 	/* The second field is the name in parentheses, which may itself hold ") ". */
 	for (const char *s = stat; *s; s++)
 		if (*s == ')')
 			p = s;
 	for (int field = 2; p && *p && field < wanted; p++)
 		field += *p == ' ';
+	return p;
+}
+
+/* A number, 0 where it is not there. */
+static uint64_t stat_field(int pid, int wanted)
+{
+	char stat[STAT_MOST];
+	const char *p = stat_at(stat, pid, wanted);
+	uint64_t v = 0;
+
 	for (; p && *p >= '0' && *p <= '9'; p++)
 		v = v * 10 + (uint64_t)(*p - '0');
 	return v;
@@ -64,6 +76,14 @@ uint64_t procfs_start_time(int pid)
 int procfs_parent(int pid)
 {
 	return (int)stat_field(pid, 4);
+}
+
+char procfs_state(int pid)
+{
+	char stat[STAT_MOST];
+	const char *p = stat_at(stat, pid, 3);
+
+	return p ? *p : 0;
 }
 
 long procfs_exe(char *buf, size_t cap)

@@ -24,6 +24,9 @@ uint64_t procfs_start_time(int pid);
 /* The parent of a process, or 0 where it has none in this pid namespace or is not there. */
 int procfs_parent(int pid);
 
+/* The state of a process as ps shows it: R, S, D, …; 0 where it is not there. */
+char procfs_state(int pid);
+
 /* The path of the running executable into buf; its length, or -errno. */
 long procfs_exe(char *buf, size_t cap);
 

@@ -345,7 +345,7 @@ void record_write(struct record *r)
 	} else {
 		write_line(r, r->body.buf, r->body.len, false);
 		for (size_t at = 0, end; at < r->details.len; at = end + 1) {
-			for (end = at; r->details.buf[end] != '\n' && end < r->details.len; end++)
+			for (end = at; end < r->details.len && r->details.buf[end] != '\n'; end++)
 				;
 			write_line(r, r->details.buf + at, end - at, true);
 		}

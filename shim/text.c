@@ -158,6 +158,14 @@ static void escape_byte(struct text *t, unsigned char c)
 void text_clean(struct text *t, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n;) {
+		size_t plain = i;
+
+		while (plain < n && s[plain] >= 0x20 && s[plain] < 0x7f)
+			plain++;
+		text_mem(t, s + i, plain - i);
+		i = plain;
+		if (i == n)
+			break;
 		uint32_t cp = 0;
 		size_t len = utf8((const unsigned char *)s + i, n - i, &cp);
 
