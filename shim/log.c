@@ -12,7 +12,6 @@
 
 #include "config.h"
 #include "epitaph.h"
-#include "names.h"
 #include "procfs.h"
 #include "sys.h"
 #include "text.h"
@@ -276,26 +275,30 @@ static bool has_room(int fd)
 	return events > 0 && (events & POLLOUT) && !(events & POLLERR);
 }
 
-/* The log cannot be written (a full disk, say): told once, by the main process, on stderr. */
-static void complain(long error)
-{
-	static bool told;
-	struct text t;
-	char line[256];
+static int failure; /* why the file was given up, not yet told */
 
-	if (told || !out.by_path || process.role != ROLE_ROOT || in_forked_child() ||
-	    (sys_poll_write(2, 0) & (POLLOUT | POLLERR)) != POLLOUT)
+/* The file cannot be written (a full disk, a limit): the main process goes on with stderr. */
+static void give_up_file(int error)
+{
+	unsigned int mode = 0;
+	struct log_identity id;
+
+	if (!out.by_path || process.role != ROLE_ROOT || in_forked_child())
 		return;
-	told = true;
-	t = text_over(line, sizeof line - 1);
-	text_str(&t, "epitaph: ");
-	text_clean(&t, process.name, str_len(process.name));
-	text_char(&t, '[');
-	text_dec(&t, process.pid);
-	text_str(&t, "] EPITAPH_LOG cannot be written (");
-	text_str(&t, error_name((int)-error));
-	text_str(&t, "); its lines are lost\n");
-	sys_write(2, line, t.len);
+	id = identity_of(2, &mode);
+	out.by_path = false;
+	if (!id.known)
+		return;
+	if (out.fd >= 0)
+		sys_close(out.fd);
+	out.source = 2;
+	take(copy_high(2), id, mode);
+	failure = error;
+}
+
+int log_failure(void)
+{
+	return __atomic_exchange_n(&failure, 0, __ATOMIC_RELAXED);
 }
 
 bool log_line(const char *line, size_t len)
@@ -329,7 +332,7 @@ bool log_line(const char *line, size_t len)
 	if (out.raises)
 		SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, SYS_SIGSET_BYTES);
 	if (n < 0)
-		complain(n);
+		give_up_file((int)-n);
 out:
 	if (opened)
 		sys_close(fd);

@@ -45,6 +45,9 @@ bool log_is_terminal(void);
  */
 bool log_line(const char *line, size_t len);
 
+/* Why a file that lines went to was given up for stderr, as an errno; told once, then 0. AS-safe. */
+int log_failure(void);
+
 /*
  * Writes the end sentence where EPITAPH_TERMINATION_LOG says: by default into /dev/termination-log
  * where that is a file that can be written (Kubernetes shows its beginning in `kubectl describe pod`,

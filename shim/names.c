@@ -45,6 +45,8 @@ const char *error_name(int error)
 		return "EMFILE: too many open files";
 	case ETXTBSY:
 		return "ETXTBSY: the file is open for writing";
+	case EFBIG:
+		return "EFBIG: beyond the limit of file size";
 	case ENOSPC:
 		return "ENOSPC: no space left on device";
 	case EROFS:

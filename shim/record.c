@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "epitaph.h"
+#include "names.h"
 #include "procfs.h"
 #include "sys.h"
 
@@ -338,17 +339,39 @@ static void write_line(struct record *r, const char *s, size_t n, bool detail)
 	log_line(t.buf, t.len);
 }
 
-void record_write(struct record *r)
+static void render(struct record *r)
 {
 	if (config.format == FORMAT_JSON) {
 		write_json(r);
-	} else {
-		write_line(r, r->body.buf, r->body.len, false);
-		for (size_t at = 0, end; at < r->details.len; at = end + 1) {
-			for (end = at; end < r->details.len && r->details.buf[end] != '\n'; end++)
-				;
-			write_line(r, r->details.buf + at, end - at, true);
+		return;
+	}
+	write_line(r, r->body.buf, r->body.len, false);
+	for (size_t at = 0, end; at < r->details.len; at = end + 1) {
+		for (end = at; end < r->details.len && r->details.buf[end] != '\n'; end++)
+			;
+		write_line(r, r->details.buf + at, end - at, true);
+	}
+}
+
+void record_write(struct record *r)
+{
+	int error;
+
+	render(r);
+	error = log_failure();
+	if (unlikely(error)) {
+		struct record *why = record_begin(EVENT_CONFIG, SEVERITY_WARN);
+
+		if (why) {
+			text_str(&why->body, "EPITAPH_LOG=\"");
+			text_clean(&why->body, config.log_path, str_len(config.log_path));
+			text_str(&why->body, "\" cannot be written (");
+			text_str(&why->body, error_name(error));
+			text_str(&why->body, "); going on with stderr");
+			render(why);
+			record_drop(why);
 		}
+		render(r);
 	}
 	record_drop(r);
 }

@@ -176,7 +176,7 @@ elf-check: all ## read the built file: imports, exports, segments, hardening; an
 repro-check: ## two builds in two folders give the same bytes
 	$(Q)tests/elf/repro.sh
 
-compilers-check: ## gcc and clang at -O0 -O2 -O3 -Os, warning-free, and each result works
+compilers-check: ## gcc, clang, musl-gcc at -O0 -O2 -O3 -Os: no warning, and each result works
 	$(Q)O=$(O) tests/elf/compilers.sh
 
 ARCHS       ?= aarch64 riscv64 armhf i386 ppc64le s390x
@@ -198,4 +198,4 @@ lint: all ## clang-format, clang-tidy, cppcheck, shellcheck, frame sizes
 
 .PHONY: format
 format: ## lay out the C files as .clang-format says
-	$(Q)find shim tests examples -name '*.[ch]' -exec clang-format -i {} +
+	$(Q)find $(wildcard shim tests examples) -name '*.[ch]' -exec clang-format -i {} +
