@@ -51,7 +51,7 @@ test-e2e: all $(SUBJECTS) $(CTX_TESTS) $(E2E_TESTS) tokio-server ## only the bui
 	$(Q)tests/run.sh $(CTX_TESTS) $(E2E_TESTS)
 
 STARTS      ?= 10000
-stress: all $(SUBJECTS) $(T)/stress ## STARTS=10000 starts of mixed real programs, statuses as bare
+stress: all $(SUBJECTS) tokio-server $(T)/stress ## STARTS=10000 starts of mixed real programs, statuses as bare
 	$(Q)$(T)/stress $(STARTS)
 
 $(T)/glibc $(T)/musl $(T)/static $(T)/unit $(T)/unit/shim:
@@ -137,14 +137,19 @@ $(T)/stress: tests/stress/stress.c | $(T)/unit
 
 # Unit tests: the shim's sources a second time, visible and sanitized.
 UNITFLAGS   := -std=gnu11 -O1 -g -D_GNU_SOURCE -fvisibility=default -fno-strict-aliasing -Wall -Wextra \
+               $(if $(filter 1,$(WERROR)),-Werror) \
                -DEPITAPH_VERSION='"$(VERSION)"' -I$(O)/gen -Ishim -MMD -MP \
                $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 # Not mem.c: its memcpy and relatives would replace libc's in the test program.
-# Not the hook files: the test program must end by libc's own exit.
-UNITSRCS    := $(filter-out shim/mem.c shim/exits.c shim/errs.c shim/execs.c shim/moods.c,$(SRCS))
-UNITOBJS    := $(UNITSRCS:shim/%.c=$(T)/unit/shim/%.o)
+# Not the hook files and init.c: the test program must start and end by libc alone.
+HOOKFILES   := $(patsubst %,shim/%.c,$(sort $(shell grep '^HOOK' shim/hooks.def | cut -d, -f2)))
+UNITSRCS    := $(filter-out shim/mem.c shim/init.c shim/ending.c $(HOOKFILES),$(SRCS))
+UNITOBJS    := $(UNITSRCS:shim/%.c=$(T)/unit/shim/%.o) $(T)/unit/shim/stand_in.o
 
 $(T)/unit/shim/%.o: shim/%.c | $(T)/unit/shim
+	$(Q)$(CC) $(UNITFLAGS) -c -o $@ $<
+
+$(T)/unit/shim/stand_in.o: tests/unit/stand_in.c | $(T)/unit/shim
 	$(Q)$(CC) $(UNITFLAGS) -c -o $@ $<
 
 $(T)/unit/libshim.a: $(UNITOBJS)

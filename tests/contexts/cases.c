@@ -34,7 +34,10 @@ void say(const char *format, ...)
 		_exit(90);
 }
 
-#define ANY_CONTEXT {NULL}
+#define ANY_CONTEXT                                                                                \
+	{                                                                                          \
+		NULL                                                                               \
+	}
 #define CASE(name)                                                                                 \
 	static void call_##name(void);                                                             \
 	const struct hook_case case_##name = {call_##name, ANY_CONTEXT};                           \
@@ -65,7 +68,7 @@ static void *volatile nowhere = (void *)8;
 #ifdef __GLIBC__
 #define EXIT_CASE(name) CASE(name)
 #else
-#define TWICE "musl hangs in a second exit (undefined by POSIX)"
+#define TWICE		"musl hangs in a second exit (undefined by POSIX)"
 #define EXIT_CASE(name) CASE_BUT(name, [CONTEXT_DESTRUCTOR] = TWICE, [CONTEXT_VFORK] = TWICE)
 #endif
 
@@ -207,7 +210,8 @@ CASE(daemon)
 
 	errno = 77;
 	r = daemon(1, 1);
-	dup2(2, 1); /* two processes go on now: each has its stream, so that no order is left open */
+	dup2(2,
+	     1); /* two processes go on now: each has its stream, so that no order is left open */
 	say("daemon %d errno %d leader %d\n", r, errno, getsid(0) == getpid());
 	_exit(41);
 }
@@ -307,8 +311,8 @@ CASE(execl__no_arguments)
 
 CASE(execl__many_arguments)
 {
-	failed(execl(helper(), "helper", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12",
-		     "13", "14", "15", "16", "17", "18", "19", "20", (char *)NULL));
+	failed(execl(helper(), "helper", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11",
+		     "12", "13", "14", "15", "16", "17", "18", "19", "20", (char *)NULL));
 }
 
 CASE(execlp)
@@ -323,7 +327,8 @@ CASE(execle)
 
 CASE(execle__other_env)
 {
-	failed(execle(helper(), "helper", "1", "2", "3", "4", "5", "6", "7", (char *)NULL, other_env));
+	failed(execle(helper(), "helper", "1", "2", "3", "4", "5", "6", "7", (char *)NULL,
+		      other_env));
 }
 
 CASE(fexecve)

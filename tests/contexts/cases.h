@@ -19,8 +19,8 @@ enum context {
 };
 
 struct hook_case {
-	void (*call)(void);                    /* NULL: this libc has no such function */
-	const char *undefined[CONTEXT_COUNT];  /* why the bare program has no fixed outcome there */
+	void (*call)(void);		      /* NULL: this libc has no such function */
+	const char *undefined[CONTEXT_COUNT]; /* why the bare program has no fixed outcome there */
 };
 
 /* Further cases of hooks with more than one face; the part before __ is the hook. */
@@ -53,7 +53,7 @@ struct hook_case {
 	X(prctl__seccomp)                                                                          \
 	X(prctl__invalid)
 
-#define DECLARE(name) extern const struct hook_case case_##name;
+#define DECLARE(name)	      extern const struct hook_case case_##name;
 #define HOOK(name, file, why) DECLARE(name)
 #include "hooks.def"
 #undef HOOK

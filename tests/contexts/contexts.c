@@ -1,7 +1,7 @@
 /*
- * The contexts that a case is called in, in an object of its own: its constructor and destructor are
- * neither the program's nor the shim's. CONTEXT and HOOK come by the environment, because musl gives
- * constructors no arguments. SPDX-License-Identifier: MIT
+ * The contexts that a case is called in, in an object of its own: its constructor and destructor
+ * are neither the program's nor the shim's. CONTEXT and HOOK come by the environment, because musl
+ * gives constructors no arguments. SPDX-License-Identifier: MIT
  */
 #include <pthread.h>
 #include <signal.h>
@@ -13,9 +13,12 @@
 #include "cases.h"
 
 static const char *const context_names[CONTEXT_COUNT] = {
-	[CONTEXT_MAIN] = "main",     [CONTEXT_CONSTRUCTOR] = "constructor",
-	[CONTEXT_DESTRUCTOR] = "destructor", [CONTEXT_SIGNAL] = "signal",
-	[CONTEXT_THREAD] = "thread", [CONTEXT_FORK] = "fork",
+	[CONTEXT_MAIN] = "main",
+	[CONTEXT_CONSTRUCTOR] = "constructor",
+	[CONTEXT_DESTRUCTOR] = "destructor",
+	[CONTEXT_SIGNAL] = "signal",
+	[CONTEXT_THREAD] = "thread",
+	[CONTEXT_FORK] = "fork",
 	[CONTEXT_VFORK] = "vfork",
 };
 
@@ -24,12 +27,11 @@ static const struct {
 	const char *name;
 	const struct hook_case *hook_case;
 } cases[] = {
-#define ROW(name) {#name, &case_##name},
+#define ROW(name)	      {#name, &case_##name},
 #define HOOK(name, file, why) ROW(name)
 #include "hooks.def"
 #undef HOOK
-	MORE_CASES(ROW)
-};
+	MORE_CASES(ROW)};
 
 enum { CASE_COUNT = sizeof cases / sizeof *cases };
 

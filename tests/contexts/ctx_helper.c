@@ -1,4 +1,5 @@
-/* What the cases exec: tells its arguments and one variable, ends with 42. SPDX-License-Identifier: MIT */
+/* What the cases exec: tells its arguments and one variable, ends with 42.
+ * SPDX-License-Identifier: MIT */
 #include <stdio.h>
 #include <stdlib.h>
 

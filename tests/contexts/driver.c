@@ -1,4 +1,5 @@
-/* The program that calls a hook in a context; all is in libcontexts.so. SPDX-License-Identifier: MIT */
+/* The program that calls a hook in a context; all is in libcontexts.so.
+ * SPDX-License-Identifier: MIT */
 #include "cases.h"
 
 int main(int argc, char **argv)

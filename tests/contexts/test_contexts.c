@@ -43,16 +43,19 @@ static void test_one(void **state)
 	if (own_env && WIFEXITED(shim.status) && WEXITSTATUS(shim.status) == 42)
 		check(ends == 0, "%d ends: %s", ends, shim.log);
 	else if (WIFSIGNALED(shim.status) && strcmp(c->context, "vfork") == 0)
-		/* musl's abort in a vfork child signals its parent: the thread id is the parent's. */
+		/* musl's abort in a vfork child signals its parent: the thread id is the parent's.
+		 */
 		check(ends <= 1, "%d ends: %s", ends, shim.log);
 	else if (!strcmp(c->hook, "prctl__seccomp"))
 		/* In a sandbox every system call may kill: the end, or that it will not be told. */
-		check(ends + count_records(&shim, "epitaph.silence", shim.pid) == 1, "%s", shim.log);
+		check(ends + count_records(&shim, "epitaph.silence", shim.pid) == 1, "%s",
+		      shim.log);
 	else
 		check(ends == 1, "%d ends: %s", ends, shim.log);
 	if (ends && WIFEXITED(shim.status))
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
-				 WEXITSTATUS(shim.status));
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			WEXITSTATUS(shim.status));
 	result_free(&shim);
 	result_free(&bare);
 }
@@ -99,7 +102,8 @@ static void test_all_hooks_are_there(void **state)
 		int n = 0;
 
 		for (int k = 0; k < combination_count; k++)
-			n += !strcmp(combinations[k].hook, hooks[i]) && !strcmp(combinations[k].libc, "glibc");
+			n += !strcmp(combinations[k].hook, hooks[i]) &&
+			     !strcmp(combinations[k].libc, "glibc");
 		check(n >= (i ? 4 : 1), "%s has %d contexts", hooks[i], n);
 	}
 }
@@ -118,7 +122,8 @@ int main(void)
 
 	collect("glibc");
 	collect("musl");
-	tests[n++] = (struct CMUnitTest){.name = "every hook has cases", .test_func = test_all_hooks_are_there};
+	tests[n++] = (struct CMUnitTest){.name = "every hook has cases",
+					 .test_func = test_all_hooks_are_there};
 	tests[n++] = (struct CMUnitTest){.name = "musl", .test_func = test_musl_is_there};
 	for (int i = 0; i < combination_count; i++)
 		tests[n++] = table_test(combinations[i].name, test_one, &combinations[i]);

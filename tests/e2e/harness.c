@@ -165,7 +165,8 @@ static void build_environment(const struct run *r, const char *log, char **envp)
 		}
 	}
 	for (int i = 0; i < ENV_MOST && r->env[i]; i++)
-		if (!r->bare || (strncmp(r->env[i], "EPITAPH_", 8) && strncmp(r->env[i], "LD_PRELOAD=", 11)))
+		if (!r->bare ||
+		    (strncmp(r->env[i], "EPITAPH_", 8) && strncmp(r->env[i], "LD_PRELOAD=", 11)))
 			put(envp, &n, r->env[i]);
 	envp[n] = NULL;
 }
@@ -210,7 +211,8 @@ json_t *parse_lines(const char *text, size_t len)
 		json_t *line = json_loadb(text + at, n, JSON_REJECT_DUPLICATES, &error);
 
 		check(end, "the last line has no end: %.*s", (int)n, text + at);
-		check(json_is_object(line), "no JSON object (%s): %.*s", error.text, (int)n, text + at);
+		check(json_is_object(line), "no JSON object (%s): %.*s", error.text, (int)n,
+		      text + at);
 		check(n + 1 <= 4096, "a line of %zu bytes", n + 1);
 		json_array_append_new(all, line);
 		at += n + 1;
@@ -307,12 +309,13 @@ void run_both(const struct run *r, struct result *shim, struct result *bare)
 	run(&copy, bare);
 	copy.bare = false;
 	run(&copy, shim);
-	check(bare->status == shim->status, "%s %s: bare %s, under the shim %s; log: %s", r->argv[0],
-	      r->argv[1] ? r->argv[1] : "", status_text(bare->status), status_text(shim->status),
-	      shim->log);
+	check(bare->status == shim->status, "%s %s: bare %s, under the shim %s; log: %s",
+	      r->argv[0], r->argv[1] ? r->argv[1] : "", status_text(bare->status),
+	      status_text(shim->status), shim->log);
 	check(bare->out_len == shim->out_len && !memcmp(bare->out, shim->out, bare->out_len),
 	      "%s: stdout bare: %s\nunder the shim: %s", r->argv[0], bare->out, shim->out);
-	check(r->no_log || (bare->err_len == shim->err_len && !memcmp(bare->err, shim->err, bare->err_len)),
+	check(r->no_log || (bare->err_len == shim->err_len &&
+			    !memcmp(bare->err, shim->err, bare->err_len)),
 	      "%s: stderr bare: %s\nunder the shim: %s", r->argv[0], bare->err, shim->err);
 	if (bare == &own)
 		result_free(&own);
@@ -323,7 +326,8 @@ json_t *nth_record(const struct result *r, const char *event, pid_t pid, int nth
 	size_t i;
 	json_t *record;
 
-	json_array_foreach(r->records, i, record) {
+	json_array_foreach(r->records, i, record)
+	{
 		if (strcmp(get_string(record, "event.name"), event))
 			continue;
 		if ((!pid || get_int(record, "process.pid") == pid) && nth-- == 0)
@@ -400,7 +404,8 @@ bool is_string(const json_t *record, const char *key, const char *value)
 
 struct CMUnitTest table_test(const char *name, CMUnitTestFunction f, const void *row)
 {
-	return (struct CMUnitTest){.name = name, .test_func = f, .initial_state = (void *)(uintptr_t)row};
+	return (struct CMUnitTest){
+		.name = name, .test_func = f, .initial_state = (void *)(uintptr_t)row};
 }
 
 int run_group(const char *name, const struct CMUnitTest *tests, size_t n)

@@ -19,20 +19,20 @@
 #include <jansson.h>
 
 /* Where the Makefile builds: BUILD is an absolute path. */
-#define SHIM      BUILD "/libepitaph.so"
+#define SHIM	  BUILD "/libepitaph.so"
 #define GLIBC(v)  BUILD "/tests/glibc/" v
-#define MUSL(v)   BUILD "/tests/musl/" v
+#define MUSL(v)	  BUILD "/tests/musl/" v
 #define STATIC(v) BUILD "/tests/static/" v
 
 enum { ENV_MOST = 24, RECORDS_MOST = 4096 };
 
 struct run {
-	const char *const *argv;          /* argv[0] is a path, or a name looked up in PATH */
-	const char *env[ENV_MOST];        /* further NAME=value; the last of one name wins */
-	bool bare;                        /* without LD_PRELOAD and EPITAPH_* */
-	bool no_log;                      /* leave EPITAPH_LOG unset: stderr */
-	bool text;                        /* leave EPITAPH_FORMAT unset */
-	void (*prepare)(void *arg);       /* in the child, just before exec */
+	const char *const *argv;    /* argv[0] is a path, or a name looked up in PATH */
+	const char *env[ENV_MOST];  /* further NAME=value; the last of one name wins */
+	bool bare;		    /* without LD_PRELOAD and EPITAPH_* */
+	bool no_log;		    /* leave EPITAPH_LOG unset: stderr */
+	bool text;		    /* leave EPITAPH_FORMAT unset */
+	void (*prepare)(void *arg); /* in the child, just before exec */
 	void *arg;
 };
 
@@ -63,9 +63,10 @@ void run_both(const struct run *r, struct result *shim, struct result *bare);
 json_t *parse_lines(const char *text, size_t len);
 
 char *slurp(const char *path, size_t *len); /* NULL where it cannot be read */
-char *status_text(int status);              /* "exit 3", "signal 6"; from a ring of buffers */
+char *status_text(int status);		    /* "exit 3", "signal 6"; from a ring of buffers */
 
-/* Records with this event.name; pid 0 is any process. nth counts from 0; NULL where there is none. */
+/* Records with this event.name; pid 0 is any process. nth counts from 0; NULL where there is none.
+ */
 int count_records(const struct result *r, const char *event, pid_t pid);
 json_t *nth_record(const struct result *r, const char *event, pid_t pid, int nth);
 /* Exactly one, or the test fails with the log. */
@@ -90,8 +91,7 @@ bool is_string(const json_t *record, const char *key, const char *value);
 		}                                                                                  \
 	} while (0)
 
-#define check_contains(text, part)                                                                 \
-	check(strstr((text), (part)), "no \"%s\" in: %s", (part), (text))
+#define check_contains(text, part) check(strstr((text), (part)), "no \"%s\" in: %s", (part), (text))
 
 /* Skips with a reason; where CI is set a missing tool is a failure. */
 void skip_because(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -108,8 +108,9 @@ static void test_end(void **state)
 /* The first frame is the caller, main is further up, each line is MODULE+0xN (SYMBOL+0xN). */
 static void test_backtrace(void **state)
 {
-	static const char *const victims[] = {GLIBC("v_exit"), GLIBC("v_err"), GLIBC("v_error"), GLIBC("v_abort"),
-					      GLIBC("v_verrx"), MUSL("v_exit"), MUSL("v_err"), MUSL("v_abort")};
+	static const char *const victims[] = {GLIBC("v_exit"),	GLIBC("v_err"),	  GLIBC("v_error"),
+					      GLIBC("v_abort"), GLIBC("v_verrx"), MUSL("v_exit"),
+					      MUSL("v_err"),	MUSL("v_abort")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof victims / sizeof *victims; i++) {
@@ -140,7 +141,9 @@ static void test_offset_is_the_call_site(void **state)
 {
 	static const struct {
 		const char *path, *file;
-	} victims[] = {{GLIBC("v_exit"), "v_exit.c"}, {GLIBC("v_err"), "v_err.c"}, {GLIBC("v_abort"), "v_abort.c"},
+	} victims[] = {{GLIBC("v_exit"), "v_exit.c"},
+		       {GLIBC("v_err"), "v_err.c"},
+		       {GLIBC("v_abort"), "v_abort.c"},
 		       {MUSL("v_exit"), "v_exit.c"}};
 
 	(void)state;
@@ -159,7 +162,8 @@ static void test_offset_is_the_call_site(void **state)
 		run(&r, &shim);
 		end = one_record(&shim, "epitaph.end", shim.pid);
 		snprintf(command, sizeof command, "addr2line -f -s -e %s %s | tr '\\n' ' '",
-			 get_string(end, "epitaph.caller.module"), get_string(end, "epitaph.caller.offset"));
+			 get_string(end, "epitaph.caller.module"),
+			 get_string(end, "epitaph.caller.offset"));
 		f = popen(command, "r");
 		assert_non_null(f);
 		assert_non_null(fgets(answer, sizeof answer, f));
@@ -188,7 +192,9 @@ static void test_all_codes(void **state)
 			run(&r, &shim);
 			assert_true(WIFEXITED(shim.status));
 			assert_int_equal(WEXITSTATUS(shim.status), code);
-			assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), code);
+			assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid),
+						 "process.exit.code"),
+					 code);
 			result_free(&shim);
 		}
 	}
@@ -269,7 +275,8 @@ static void test_daemon(void **state)
 		assert_int_equal(get_int(end, "process.exit.code"), 0);
 		check_contains(get_string(end, "body"), "daemon");
 		/* musl forks twice: the one in between ends inside libc, unseen or not. */
-		child = nth_record(&shim, "epitaph.end", 0, count_records(&shim, "epitaph.end", 0) - 1);
+		child = nth_record(&shim, "epitaph.end", 0,
+				   count_records(&shim, "epitaph.end", 0) - 1);
 		assert_int_not_equal(get_int(child, "process.pid"), shim.pid);
 		assert_int_equal(get_int(child, "process.exit.code"), 5);
 		text = slurp(file, NULL);
@@ -288,7 +295,8 @@ static void test_double_fork(void **state)
 	(void)state;
 	run_both(&r, &shim, NULL);
 	assert_int_equal(count_records(&shim, "epitaph.end", 0), 3);
-	assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 0);
+	assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			 0);
 	result_free(&shim);
 }
 
@@ -304,7 +312,9 @@ static void test_race(void **state)
 
 		run(&r, &shim);
 		assert_true(WIFEXITED(shim.status) && WEXITSTATUS(shim.status) == 3);
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 3);
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			3);
 		result_free(&shim);
 	}
 }
@@ -346,7 +356,8 @@ static void test_unseen_end(void **state)
 /* A failed assertion and a fault: the status and stderr are the bare program's. */
 static void test_signals_as_bare(void **state)
 {
-	static const char *const victims[] = {GLIBC("v_assert"), MUSL("v_assert"), GLIBC("v_overflow"), MUSL("v_overflow")};
+	static const char *const victims[] = {GLIBC("v_assert"), MUSL("v_assert"),
+					      GLIBC("v_overflow"), MUSL("v_overflow")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof victims / sizeof *victims; i++) {
@@ -411,9 +422,11 @@ int main(void)
 		const struct end *e = &ends[i / 2];
 		const char *libc = i % 2 ? "musl" : "glibc";
 
-		if ((e->only && strcmp(e->only, libc)) || (i % 2 && access(MUSL("v_exit"), X_OK) != 0))
+		if ((e->only && strcmp(e->only, libc)) ||
+		    (i % 2 && access(MUSL("v_exit"), X_OK) != 0))
 			continue;
-		snprintf(names[i], sizeof names[i], "%s %s %s", libc, e->victim, e->arg ? e->arg : "");
+		snprintf(names[i], sizeof names[i], "%s %s %s", libc, e->victim,
+			 e->arg ? e->arg : "");
 		tests[n++] = table_test(names[i], test_end, (const void *)(i + 1));
 	}
 #define ADD(f) tests[n++] = (struct CMUnitTest){.name = #f, .test_func = f}

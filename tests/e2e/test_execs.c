@@ -18,24 +18,25 @@ struct how {
 };
 
 static const struct how hows[] = {
-	{"glibc", "execve", false, true},      {"glibc", "execv", false, false},
-	{"glibc", "execvp", false, false},     {"glibc", "execvpe", false, true},
-	{"glibc", "execl", false, false},      {"glibc", "execlp", false, false},
-	{"glibc", "execle", false, true},      {"glibc", "fexecve", false, true},
-	{"glibc", "execveat", false, true},    {"glibc", "syscall", false, true},
-	{"glibc", "posix_spawn", true, true},  {"glibc", "posix_spawnp", true, true},
-	{"musl", "execve", false, true},       {"musl", "execv", false, false},
-	{"musl", "execvp", false, false},      {"musl", "execvpe", false, true},
-	{"musl", "execl", false, false},       {"musl", "execlp", false, false},
-	{"musl", "execle", false, true},       {"musl", "fexecve", false, true},
-	{"musl", "syscall", false, true},      {"musl", "posix_spawn", true, true},
+	{"glibc", "execve", false, true},     {"glibc", "execv", false, false},
+	{"glibc", "execvp", false, false},    {"glibc", "execvpe", false, true},
+	{"glibc", "execl", false, false},     {"glibc", "execlp", false, false},
+	{"glibc", "execle", false, true},     {"glibc", "fexecve", false, true},
+	{"glibc", "execveat", false, true},   {"glibc", "syscall", false, true},
+	{"glibc", "posix_spawn", true, true}, {"glibc", "posix_spawnp", true, true},
+	{"musl", "execve", false, true},      {"musl", "execv", false, false},
+	{"musl", "execvp", false, false},     {"musl", "execvpe", false, true},
+	{"musl", "execl", false, false},      {"musl", "execlp", false, false},
+	{"musl", "execle", false, true},      {"musl", "fexecve", false, true},
+	{"musl", "syscall", false, true},     {"musl", "posix_spawn", true, true},
 	{"musl", "posix_spawnp", true, true},
 };
 
 enum { HOW_COUNT = sizeof hows / sizeof *hows };
 
 /* Runs v_exec HOW TARGET 3; the record must be there and agree with what then happened. */
-static void exec_one(const struct how *h, const char *suffix, const char *target, bool follows, const char *reason)
+static void exec_one(const struct how *h, const char *suffix, const char *target, bool follows,
+		     const char *reason)
 {
 	char path[512], how[40];
 	const char *argv[] = {path, how, target, "3", NULL};
@@ -56,7 +57,9 @@ static void exec_one(const struct how *h, const char *suffix, const char *target
 	if (h->spawn) {
 		check_contains(shim.out, "spawned 3");
 		assert_int_equal(ends, follows ? 2 : 1);
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 60);
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			60);
 	} else {
 		assert_true(WIFEXITED(shim.status) && WEXITSTATUS(shim.status) == 3);
 		check(ends == (follows ? 1 : 0), "%d ends; %s", ends, shim.log);
@@ -196,7 +199,9 @@ static void test_script(void **state)
 		run_both(&r, &shim, NULL);
 		record = one_record(&shim, "epitaph.exec", shim.pid);
 		assert_true(get_bool(record, "epitaph.exec.followed"));
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 3);
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			3);
 		result_free(&shim);
 	}
 	f = fopen(wrapped, "we");
@@ -220,7 +225,8 @@ static void test_script(void **state)
 /* The pid stays: the exec'd program is still the main process, through a chain of programs. */
 static void test_chain(void **state)
 {
-	const char *argv[] = {"/bin/sh", "-c", "exec sh -c 'exec \"$1\" 3' x \"$1\"", "x", GLIBC("v_exit"), NULL};
+	const char *argv[] = {"/bin/sh",       "-c", "exec sh -c 'exec \"$1\" 3' x \"$1\"", "x",
+			      GLIBC("v_exit"), NULL};
 	struct run r = {.argv = argv};
 	struct result shim;
 	json_t *end;
@@ -237,8 +243,8 @@ static void test_chain(void **state)
 /* A child's exec is told by its own end; only where the shim stays behind there is a record. */
 static void test_child(void **state)
 {
-	static const char *const parents[] = {GLIBC("v_fork_exec"), GLIBC("v_vfork_exec"), MUSL("v_fork_exec"),
-					      MUSL("v_vfork_exec")};
+	static const char *const parents[] = {GLIBC("v_fork_exec"), GLIBC("v_vfork_exec"),
+					      MUSL("v_fork_exec"), MUSL("v_vfork_exec")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof parents / sizeof *parents; i++) {
@@ -252,7 +258,9 @@ static void test_child(void **state)
 		run_both(&r, &shim, NULL);
 		assert_int_equal(count_records(&shim, "epitaph.exec", 0), 0);
 		assert_int_equal(count_records(&shim, "epitaph.end", 0), 2);
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 4);
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			4);
 		result_free(&shim);
 
 		argv[1] = STATIC("v_return");
@@ -267,7 +275,9 @@ static void test_child(void **state)
 		argv[1] = "/nonexistent/program";
 		run_both(&r, &shim, NULL);
 		assert_int_equal(count_records(&shim, "epitaph.exec", 0), 0);
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 4);
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			4);
 		result_free(&shim);
 	}
 }
@@ -297,15 +307,18 @@ int main(void)
 	static const struct {
 		const char *name;
 		CMUnitTestFunction f;
-	} kinds[] = {
-		{"followed", test_followed}, {"static", test_static}, {"dropped", test_dropped}, {"missing", test_missing}};
+	} kinds[] = {{"followed", test_followed},
+		     {"static", test_static},
+		     {"dropped", test_dropped},
+		     {"missing", test_missing}};
 	int n = 0;
 
 	for (int k = 0; k < 4; k++) {
 		for (int i = 0; i < HOW_COUNT; i++) {
 			if (!strcmp(hows[i].libc, "musl") && access(MUSL("v_exec"), X_OK) != 0)
 				continue;
-			snprintf(names[k][i], sizeof names[k][i], "%s %s %s", hows[i].libc, hows[i].name, kinds[k].name);
+			snprintf(names[k][i], sizeof names[k][i], "%s %s %s", hows[i].libc,
+				 hows[i].name, kinds[k].name);
 			tests[n++] = table_test(names[k][i], kinds[k].f, &hows[i]);
 		}
 	}

@@ -27,11 +27,19 @@ struct ends {
 };
 
 static const struct ends victims[] = {
-	{GLIBC("v_return"), "3", NULL}, {GLIBC("v_exit"), "3", NULL},  {GLIBC("v__exit"), "3", NULL},
-	{GLIBC("v_err"), "3", NULL},    {GLIBC("v_abort"), NULL, NULL}, {GLIBC("v_thread_exit"), NULL, NULL},
-	{GLIBC("v_fork_exec"), GLIBC("v_return"), "3"}, {GLIBC("v_exec"), "execve", GLIBC("v_return")},
-	{MUSL("v_return"), "3", NULL},  {MUSL("v_exit"), "3", NULL},   {MUSL("v_err"), "3", NULL},
-	{MUSL("v_abort"), NULL, NULL},  {MUSL("v_vfork_exec"), MUSL("v_return"), "3"},
+	{GLIBC("v_return"), "3", NULL},
+	{GLIBC("v_exit"), "3", NULL},
+	{GLIBC("v__exit"), "3", NULL},
+	{GLIBC("v_err"), "3", NULL},
+	{GLIBC("v_abort"), NULL, NULL},
+	{GLIBC("v_thread_exit"), NULL, NULL},
+	{GLIBC("v_fork_exec"), GLIBC("v_return"), "3"},
+	{GLIBC("v_exec"), "execve", GLIBC("v_return")},
+	{MUSL("v_return"), "3", NULL},
+	{MUSL("v_exit"), "3", NULL},
+	{MUSL("v_err"), "3", NULL},
+	{MUSL("v_abort"), NULL, NULL},
+	{MUSL("v_vfork_exec"), MUSL("v_return"), "3"},
 };
 
 enum { VICTIM_COUNT = sizeof victims / sizeof *victims };
@@ -46,7 +54,11 @@ static int as_bare(void (*prepare)(void *), void *arg, bool stderr_log, bool tex
 
 	for (int i = 0; i < VICTIM_COUNT; i++) {
 		const char *argv[] = {victims[i].victim, victims[i].arg, victims[i].more, NULL};
-		struct run r = {.argv = argv, .prepare = prepare, .arg = arg, .no_log = stderr_log, .text = text};
+		struct run r = {.argv = argv,
+				.prepare = prepare,
+				.arg = arg,
+				.no_log = stderr_log,
+				.text = text};
 		struct result shim;
 
 		if (access(victims[i].victim, X_OK) != 0)
@@ -82,7 +94,8 @@ static void test_closed_standard(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
-		assert_int_equal(as_bare(close_standard, (void *)(uintptr_t)which[i], false, false), victim_count());
+		assert_int_equal(as_bare(close_standard, (void *)(uintptr_t)which[i], false, false),
+				 victim_count());
 		as_bare(close_standard, (void *)(uintptr_t)which[i], true, false);
 	}
 }
@@ -92,7 +105,10 @@ static void test_closed_stderr_then_file(void **state)
 {
 	const char *mine = temp_path("took-2");
 	const char *argv[] = {GLIBC("v_close_all"), mine, "3", "loop", NULL};
-	struct run r = {.argv = argv, .prepare = close_standard, .arg = (void *)(uintptr_t)"2", .no_log = true};
+	struct run r = {.argv = argv,
+			.prepare = close_standard,
+			.arg = (void *)(uintptr_t) "2",
+			.no_log = true};
 	struct result shim;
 	char *text;
 	size_t len;
@@ -173,8 +189,8 @@ static void test_no_file_size(void **state)
 	as_bare(limit_size, NULL, true, true);
 }
 
-/* The write end of a pipe, and what becomes of the other end. close_from in run spares nothing, so the
- * pipe is opened in the child. */
+/* The write end of a pipe, and what becomes of the other end. close_from in run spares nothing, so
+ * the pipe is opened in the child. */
 static void broken_pipe(void *arg)
 {
 	int p[2];
@@ -237,8 +253,8 @@ static void test_broken_pipe(void **state)
 /* Blocking writes of err(3) itself would hang bare as well: only victims that write nothing. */
 static void quiet_as_bare(void (*prepare)(void *), void *arg)
 {
-	static const char *const quiet[] = {GLIBC("v_return"), GLIBC("v_exit"), GLIBC("v__exit"), GLIBC("v_abort"),
-					    MUSL("v_return"), MUSL("v__exit")};
+	static const char *const quiet[] = {GLIBC("v_return"), GLIBC("v_exit"),	 GLIBC("v__exit"),
+					    GLIBC("v_abort"),  MUSL("v_return"), MUSL("v__exit")};
 
 	for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++) {
 		const char *argv[] = {quiet[i], NULL};
@@ -321,13 +337,16 @@ static void test_seccomp(void **state)
 		struct run r = {.argv = argv};
 		struct result shim;
 
-		snprintf(path, sizeof path, "%s/tests/%s/%s", BUILD, musl ? "musl" : "glibc", c->victim);
+		snprintf(path, sizeof path, "%s/tests/%s/%s", BUILD, musl ? "musl" : "glibc",
+			 c->victim);
 		if (access(path, X_OK) != 0)
 			continue;
 		run_both(&r, &shim, NULL);
 		if (c->told)
 			check(count_records(&shim, "epitaph.end", shim.pid) +
-					      count_records(&shim, "epitaph.silence", shim.pid) == 1, "%s", shim.log);
+					      count_records(&shim, "epitaph.silence", shim.pid) ==
+				      1,
+			      "%s", shim.log);
 		result_free(&shim);
 		r.no_log = true;
 		run_both(&r, &shim, NULL);

@@ -44,8 +44,7 @@ static void check_file(const char *path, int ends)
 
 	check(text, "%s is not there", path);
 	lines = parse_lines(text, len);
-	json_array_foreach(lines, i, record)
-		ends -= is_string(record, "event.name", "epitaph.end");
+	json_array_foreach(lines, i, record) ends -= is_string(record, "event.name", "epitaph.end");
 	check(ends == 0, "%d ends are missing in %s: %s", ends, path, text);
 	json_decref(lines);
 	free(text);
@@ -58,7 +57,9 @@ static void test_stderr(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		const char *argv[] = {GLIBC("v_exit"), NULL};
-		struct run r = {.argv = argv, .env = {values[i] ? log_entry(values[i]) : NULL}, .no_log = true};
+		struct run r = {.argv = argv,
+				.env = {values[i] ? log_entry(values[i]) : NULL},
+				.no_log = true};
 		struct result shim;
 		json_t *lines;
 
@@ -74,8 +75,15 @@ static void test_stderr(void **state)
 static void test_fd(void **state)
 {
 	const char *file = temp_path("by-fd");
-	const char *argv[] = {"/bin/sh", "-c", "LD_PRELOAD=\"$2\" EPITAPH_LOG=fd:7 EPITAPH_FORMAT=json \"$1\" 7>\"$3\"; exit $?",
-			      "x", GLIBC("v_exit"), SHIM, file, NULL};
+	const char *argv[] = {
+		"/bin/sh",
+		"-c",
+		"LD_PRELOAD=\"$2\" EPITAPH_LOG=fd:7 EPITAPH_FORMAT=json \"$1\" 7>\"$3\"; exit $?",
+		"x",
+		GLIBC("v_exit"),
+		SHIM,
+		file,
+		NULL};
 	struct run r = {.argv = argv, .bare = true};
 	struct result shim;
 
@@ -143,7 +151,8 @@ static void test_template(void **state)
 /* A name with a slash in it must not lead out of the folder. */
 static void test_template_name(void **state)
 {
-	const char *argv[] = {"/bin/bash", "-c", "exec -a ../../escaped \"$1\"", "x", GLIBC("v_exit"), NULL};
+	const char *argv[] = {"/bin/bash",     "-c", "exec -a ../../escaped \"$1\"", "x",
+			      GLIBC("v_exit"), NULL};
 	char path[600];
 	struct run r = {.argv = argv, .no_log = true};
 	struct result shim;
@@ -162,7 +171,8 @@ static void test_template_name(void **state)
 static void test_template_of_children(void **state)
 {
 	char path[600];
-	const char *argv[] = {"/bin/sh", "-c", "\"$1\" 4 & echo $!; wait; exit 6", "x", GLIBC("v_return"), NULL};
+	const char *argv[] = {"/bin/sh",	 "-c", "\"$1\" 4 & echo $!; wait; exit 6", "x",
+			      GLIBC("v_return"), NULL};
 	struct run r = {.argv = argv, .no_log = true};
 	struct result shim;
 
@@ -212,7 +222,8 @@ static void test_unusable(void **state)
 		run_logged(unusable[i], &shim);
 		lines = parse_lines(shim.err, shim.err_len);
 		check(json_array_size(lines) == 3, "%s: %s", unusable[i], shim.err);
-		assert_string_equal(get_string(json_array_get(lines, 0), "event.name"), "epitaph.config");
+		assert_string_equal(get_string(json_array_get(lines, 0), "event.name"),
+				    "epitaph.config");
 		check_contains(get_string(json_array_get(lines, 0), "body"), unusable[i]);
 		json_decref(lines);
 		result_free(&shim);
@@ -255,7 +266,8 @@ static void test_descriptors(void **state)
 		run(&r, &shim);
 		r.bare = true;
 		run(&r, &bare);
-		for (line = strtok_r(shim.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		for (line = strtok_r(shim.out, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest)) {
 			int fd;
 
 			if (strstr(bare.out, line))
@@ -276,7 +288,8 @@ static void only_mine(const char *path)
 
 	check(text && len > 0 && len % 5 == 0, "%s", text ? text : "no file");
 	for (size_t i = 0; i < len; i += 5)
-		check(!memcmp(text + i, "mine\n", 5), "a line of ours in the program's file: %s", text);
+		check(!memcmp(text + i, "mine\n", 5), "a line of ours in the program's file: %s",
+		      text);
 	free(text);
 }
 
@@ -315,7 +328,9 @@ static void test_closing(void **state)
 	assert_true(WIFEXITED(shim.status) && WEXITSTATUS(shim.status) == 5);
 	only_mine(mine);
 	if (c->log) /* a path is opened again */
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 5);
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			5);
 	else if (c->from[0] == '3') /* descriptor 2 is still what it was */
 		check_contains(shim.err, "exit code 5");
 	result_free(&shim);
@@ -352,7 +367,8 @@ static void lets_go(const char *victim, const char *how)
 	snprintf(number, sizeof number, "%d", gate[0]);
 	pid = fork();
 	if (!pid) {
-		char *const argv[] = {(char *)(uintptr_t)victim, number, (char *)(uintptr_t)how, NULL};
+		char *const argv[] = {(char *)(uintptr_t)victim, number, (char *)(uintptr_t)how,
+				      NULL};
 		char *envp[] = {(char *)(uintptr_t)("LD_PRELOAD=" SHIM), NULL};
 
 		close(gate[1]);
@@ -395,9 +411,11 @@ static void start_writers(int stderr_fd, const char *log, pid_t pids[WRITERS])
 	for (int i = 0; i < WRITERS; i++) {
 		pids[i] = fork();
 		if (!pids[i]) {
-			char *const argv[] = {(char *)(uintptr_t)GLIBC("v_ends"), (char *)(uintptr_t)"1000", NULL};
-			char *envp[] = {(char *)(uintptr_t)("LD_PRELOAD=" SHIM), (char *)(uintptr_t)"EPITAPH_FORMAT=json",
-					(char *)(uintptr_t)"EPITAPH_SCOPE=all", variable, NULL};
+			char *const argv[] = {(char *)(uintptr_t)GLIBC("v_ends"),
+					      (char *)(uintptr_t) "1000", NULL};
+			char *envp[] = {(char *)(uintptr_t)("LD_PRELOAD=" SHIM),
+					(char *)(uintptr_t) "EPITAPH_FORMAT=json",
+					(char *)(uintptr_t) "EPITAPH_SCOPE=all", variable, NULL};
 
 			dup2(stderr_fd, 2);
 			execve(argv[0], argv, envp);
@@ -412,7 +430,8 @@ static void check_all_whole(const char *text, size_t len)
 	int ends = 0, mains = 0;
 	size_t i;
 
-	json_array_foreach(lines, i, record) {
+	json_array_foreach(lines, i, record)
+	{
 		if (!is_string(record, "event.name", "epitaph.end"))
 			continue;
 		ends += get_int(record, "process.exit.code") == 3;

@@ -17,18 +17,30 @@ struct bad {
 };
 
 static const struct bad bads[] = {
-	{"EPITAPH_FORMAT=xml", "json"},          {"EPITAPH_FORMAT=", "json"},
-	{"EPITAPH_FORMAT=JSON", "json"},         {"EPITAPH_FORMAT=json ", "json"},
-	{"EPITAPH_LEVEL=loud", "debug"},         {"EPITAPH_LEVEL=", "debug"},
-	{"EPITAPH_SCOPE=far", "near"},           {"EPITAPH_STDIO=full", "line"},
-	{"EPITAPH_TAIL=-1", "bytes"},            {"EPITAPH_TAIL=12x", "bytes"},
-	{"EPITAPH_TAIL=99999999999999999999", "bytes"}, {"EPITAPH_TAIL=", "bytes"},
-	{"EPITAPH_BACKTRACE=many", "frames"},    {"EPITAPH_BACKTRACE=-1", "frames"},
-	{"EPITAPH_BACKTRACE=100000", "frames"},  {"EPITAPH_TERMINATION_LOG=relative", "off"},
-	{"EPITAPH_TERMINATION_LOG=", "off"},     {"EPITAPH_LOG=fd:x", "fd:N"},
-	{"EPITAPH_LOG=fd:", "fd:N"},             {"EPITAPH_LOG=fd:-1", "fd:N"},
-	{"EPITAPH_LOG=", "fd:N"},                {"EPITAPH_LOG=/tmp/x%q", "%p"},
-	{"EPITAPH_IGNORE=no_such_hook", "hook"}, {"EPITAPH_IGNORE=exit,nonsense", "hook"},
+	{"EPITAPH_FORMAT=xml", "json"},
+	{"EPITAPH_FORMAT=", "json"},
+	{"EPITAPH_FORMAT=JSON", "json"},
+	{"EPITAPH_FORMAT=json ", "json"},
+	{"EPITAPH_LEVEL=loud", "debug"},
+	{"EPITAPH_LEVEL=", "debug"},
+	{"EPITAPH_SCOPE=far", "near"},
+	{"EPITAPH_STDIO=full", "line"},
+	{"EPITAPH_TAIL=-1", "bytes"},
+	{"EPITAPH_TAIL=12x", "bytes"},
+	{"EPITAPH_TAIL=99999999999999999999", "bytes"},
+	{"EPITAPH_TAIL=", "bytes"},
+	{"EPITAPH_BACKTRACE=many", "frames"},
+	{"EPITAPH_BACKTRACE=-1", "frames"},
+	{"EPITAPH_BACKTRACE=100000", "frames"},
+	{"EPITAPH_TERMINATION_LOG=relative", "off"},
+	{"EPITAPH_TERMINATION_LOG=", "off"},
+	{"EPITAPH_LOG=fd:x", "fd:N"},
+	{"EPITAPH_LOG=fd:", "fd:N"},
+	{"EPITAPH_LOG=fd:-1", "fd:N"},
+	{"EPITAPH_LOG=", "fd:N"},
+	{"EPITAPH_LOG=/tmp/x%q", "%p"},
+	{"EPITAPH_IGNORE=no_such_hook", "hook"},
+	{"EPITAPH_IGNORE=exit,nonsense", "hook"},
 	{"EPITAPH_NO_SUCH_OPTION=1", "option"},
 };
 
@@ -39,7 +51,8 @@ static void test_bad(void **state)
 	const struct bad *bad = *state;
 	/* A child too: only the main process may complain. */
 	const char *argv[] = {"/bin/sh", "-c", "\"$1\" 5; exit 3", "x", GLIBC("v_return"), NULL};
-	bool is_log = !strncmp(bad->entry, "EPITAPH_LOG=", 12), is_format = !strncmp(bad->entry, "EPITAPH_FORMAT", 14);
+	bool is_log = !strncmp(bad->entry, "EPITAPH_LOG=", 12),
+	     is_format = !strncmp(bad->entry, "EPITAPH_FORMAT", 14);
 	bool ignores_exit = strstr(bad->entry, "=exit,") != NULL;
 	struct run r = {.argv = argv, .env = {bad->entry}, .text = is_format, .no_log = is_log};
 	struct result shim;
@@ -65,7 +78,8 @@ static void test_bad(void **state)
 		json_t *record;
 
 		if (is_log) /* the default is stderr */
-			shim.records = (json_decref(shim.records), parse_lines(shim.err, shim.err_len));
+			shim.records =
+				(json_decref(shim.records), parse_lines(shim.err, shim.err_len));
 		record = one_record(&shim, "epitaph.config", 0);
 		assert_int_equal(get_int(record, "process.pid"), shim.pid);
 		assert_string_equal(get_string(record, "severity_text"), "WARN");
@@ -73,7 +87,9 @@ static void test_bad(void **state)
 		check_contains(get_string(record, "body"), value);
 		check_contains(get_string(record, "body"), bad->allowed);
 		if (!ignores_exit)
-			assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 3);
+			assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid),
+						 "process.exit.code"),
+					 3);
 	}
 	free(value);
 	result_free(&shim);
@@ -84,8 +100,9 @@ static void test_many_bad(void **state)
 {
 	const char *argv[] = {GLIBC("v_exit"), NULL};
 	struct run r = {.argv = argv,
-			.env = {"EPITAPH_LEVEL=\"\\\n\033[31m", "EPITAPH_SCOPE=\xff\xfe", "EPITAPH_TAIL=\x01\x02",
-				"EPITAPH_BACKTRACE=x", "EPITAPH_IGNORE=a,b,c", "EPITAPH_STDIO=y"}};
+			.env = {"EPITAPH_LEVEL=\"\\\n\033[31m", "EPITAPH_SCOPE=\xff\xfe",
+				"EPITAPH_TAIL=\x01\x02", "EPITAPH_BACKTRACE=x",
+				"EPITAPH_IGNORE=a,b,c", "EPITAPH_STDIO=y"}};
 	struct result shim;
 
 	(void)state;
@@ -118,11 +135,25 @@ static void test_flood_of_bad(void **state)
 static void test_good(void **state)
 {
 	static const char *const good[] = {
-		"EPITAPH_FORMAT=json", "EPITAPH_LEVEL=info", "EPITAPH_LEVEL=debug", "EPITAPH_LEVEL=warn",
-		"EPITAPH_SCOPE=root", "EPITAPH_SCOPE=near", "EPITAPH_SCOPE=all", "EPITAPH_STDIO=none",
-		"EPITAPH_STDIO=line", "EPITAPH_STDIO=keep", "EPITAPH_TAIL=0", "EPITAPH_TAIL=120",
-		"EPITAPH_BACKTRACE=0", "EPITAPH_BACKTRACE=16", "EPITAPH_TERMINATION_LOG=auto",
-		"EPITAPH_TERMINATION_LOG=off", "EPITAPH_IGNORE=", "EPITAPH_IGNORE=abort", "EPITAPH_IGNORE=abort,execve",
+		"EPITAPH_FORMAT=json",
+		"EPITAPH_LEVEL=info",
+		"EPITAPH_LEVEL=debug",
+		"EPITAPH_LEVEL=warn",
+		"EPITAPH_SCOPE=root",
+		"EPITAPH_SCOPE=near",
+		"EPITAPH_SCOPE=all",
+		"EPITAPH_STDIO=none",
+		"EPITAPH_STDIO=line",
+		"EPITAPH_STDIO=keep",
+		"EPITAPH_TAIL=0",
+		"EPITAPH_TAIL=120",
+		"EPITAPH_BACKTRACE=0",
+		"EPITAPH_BACKTRACE=16",
+		"EPITAPH_TERMINATION_LOG=auto",
+		"EPITAPH_TERMINATION_LOG=off",
+		"EPITAPH_IGNORE=",
+		"EPITAPH_IGNORE=abort",
+		"EPITAPH_IGNORE=abort,execve",
 	};
 	const char *argv[] = {GLIBC("v_exit"), NULL};
 
@@ -140,15 +171,19 @@ static void test_good(void **state)
 
 static void test_disable(void **state)
 {
-	static const char *const values[] = {"EPITAPH_DISABLE=1", "EPITAPH_DISABLE=", "EPITAPH_DISABLE=0"};
-	static const char *const victims[] = {GLIBC("v_exit"), GLIBC("v_err"), GLIBC("v_abort"), MUSL("v_exit")};
+	static const char *const values[] = {"EPITAPH_DISABLE=1",
+					     "EPITAPH_DISABLE=", "EPITAPH_DISABLE=0"};
+	static const char *const victims[] = {GLIBC("v_exit"), GLIBC("v_err"), GLIBC("v_abort"),
+					      MUSL("v_exit")};
 
 	(void)state;
 	for (size_t v = 0; v < sizeof victims / sizeof *victims; v++) {
 		const char *argv[] = {victims[v], NULL};
 
 		for (int i = 0; i < 3 && access(victims[v], X_OK) == 0; i++) {
-			struct run r = {.argv = argv, .env = {values[i], "EPITAPH_LEVEL=nonsense"}, .no_log = i == 1};
+			struct run r = {.argv = argv,
+					.env = {values[i], "EPITAPH_LEVEL=nonsense"},
+					.no_log = i == 1};
 			struct result shim, bare;
 
 			run_both(&r, &shim, &bare);
@@ -225,8 +260,8 @@ static void test_levels(void **state)
 	struct run r = {.argv = argv, .env = {"EPITAPH_LEVEL=error"}};
 	struct result shim;
 	static const char *const order[] = {"DEBUG", "INFO", "WARN", "ERROR"};
-	static const char *const levels[] = {"EPITAPH_LEVEL=debug", "EPITAPH_LEVEL=info", "EPITAPH_LEVEL=warn",
-					     "EPITAPH_LEVEL=error"};
+	static const char *const levels[] = {"EPITAPH_LEVEL=debug", "EPITAPH_LEVEL=info",
+					     "EPITAPH_LEVEL=warn", "EPITAPH_LEVEL=error"};
 
 	(void)state;
 	run_both(&r, &shim, NULL);
@@ -240,7 +275,8 @@ static void test_levels(void **state)
 		r.env[0] = levels[level];
 		r.env[1] = "EPITAPH_TAIL=bad"; /* for a WARN at hand */
 		run_both(&r, &shim, NULL);
-		json_array_foreach(shim.records, i, record) {
+		json_array_foreach(shim.records, i, record)
+		{
 			int severity = 0;
 
 			while (!is_string(record, "severity_text", order[severity]))
@@ -281,7 +317,8 @@ static void test_backtrace(void **state)
 	assert_int_equal(frames("EPITAPH_BACKTRACE=0"), 0);
 	assert_int_equal(frames("EPITAPH_BACKTRACE=2"), 2);
 	assert_int_equal(frames("EPITAPH_BACKTRACE=5"), 5);
-	/* As many as the record has room for, and never a line that is too long (run checks that). */
+	/* As many as the record has room for, and never a line that is too long (run checks that).
+	 */
 	assert_true(frames("EPITAPH_BACKTRACE=64") > 16);
 }
 

@@ -14,23 +14,31 @@
 struct real {
 	const char *name, *program;
 	const char *args[6];
-	int code;          /* -1: a signal */
+	int code;	   /* -1: a signal */
 	const char *cause; /* NULL: any; "": no end record (static, a signal) */
 };
 
-#define PYTHON  "/usr/bin/python3"
-#define PERL    "/usr/bin/perl"
-#define NODE    "/usr/bin/node"
-#define ANY     NULL
-#define UNTOLD  ""
-#define TOKIO   BUILD "/tests/tokio-server"
-#define MAIN    "main_returned"
+#define PYTHON "/usr/bin/python3"
+#define PERL   "/usr/bin/perl"
+#define NODE   "/usr/bin/node"
+#define ANY    NULL
+#define UNTOLD ""
+#define TOKIO  BUILD "/tests/tokio-server"
+#define MAIN   "main_returned"
 
 static const struct real reals[] = {
 	{"sh exit", "/bin/sh", {"-c", "exit 3"}, 3, ANY},
 	{"sh end of script", "/bin/sh", {"-c", "echo out; echo err >&2; false"}, 1, ANY},
-	{"sh pipeline", "/bin/sh", {"-c", "echo b a | tr ' ' '\\n' | sort | tail -n 1; exit 4"}, 4, ANY},
-	{"sh substitution", "/bin/sh", {"-c", "x=$(echo inner; exit 5); echo \"$? $x\"; (exit 6)"}, 6, ANY},
+	{"sh pipeline",
+	 "/bin/sh",
+	 {"-c", "echo b a | tr ' ' '\\n' | sort | tail -n 1; exit 4"},
+	 4,
+	 ANY},
+	{"sh substitution",
+	 "/bin/sh",
+	 {"-c", "x=$(echo inner; exit 5); echo \"$? $x\"; (exit 6)"},
+	 6,
+	 ANY},
 	{"sh trap", "/bin/sh", {"-c", "trap 'echo bye' EXIT; exit 7"}, 7, ANY},
 	{"sh set -e", "/bin/sh", {"-ec", "false; echo never"}, 1, ANY},
 	{"sh not found", "/bin/sh", {"-c", "no-such-program-here"}, 127, ANY},
@@ -39,19 +47,50 @@ static const struct real reals[] = {
 	{"sh kills itself", "/bin/sh", {"-c", "kill -TERM $$"}, -1, ANY},
 	{"bash exit", "/bin/bash", {"-c", "exit 3"}, 3, "exit"},
 	{"bash functions", "/bin/bash", {"-c", "f() { return 8; }; f"}, 8, "exit"},
-	{"bash process substitution", "/bin/bash", {"-c", "cat <(echo one) <(echo two); exit 5"}, 5, "exit"},
-	{"bash coproc and arrays", "/bin/bash", {"-c", "a=(1 2 3); for i in \"${a[@]}\"; do (echo $i); done"}, 0, "exit"},
+	{"bash process substitution",
+	 "/bin/bash",
+	 {"-c", "cat <(echo one) <(echo two); exit 5"},
+	 5,
+	 "exit"},
+	{"bash coproc and arrays",
+	 "/bin/bash",
+	 {"-c", "a=(1 2 3); for i in \"${a[@]}\"; do (echo $i); done"},
+	 0,
+	 "exit"},
 	{"bash pipefail", "/bin/bash", {"-c", "set -o pipefail; (exit 3) | cat"}, 3, "exit"},
 	{"python return", PYTHON, {"-c", "print('hello')"}, 0, MAIN},
 	{"python sys.exit", PYTHON, {"-c", "import sys; print('x'); sys.exit(3)"}, 3, ANY},
 	{"python os._exit", PYTHON, {"-c", "import os; os._exit(4)"}, 4, "_exit"},
 	{"python exception", PYTHON, {"-c", "raise SystemError('x')"}, 1, ANY},
 	{"python abort", PYTHON, {"-c", "import os; os.abort()"}, -1, "abort"},
-	{"python fork", PYTHON, {"-c", "import os\np=os.fork()\nif p==0: os._exit(5)\nprint(os.waitpid(p,0)[1])"}, 0, MAIN},
-	{"python subprocess", PYTHON, {"-c", "import subprocess as s; print(s.run(['sh','-c','echo x; exit 3'],capture_output=True))"}, 0, MAIN},
-	{"python threads", PYTHON, {"-c", "import threading as t\nx=[t.Thread(target=print) for i in range(8)]\n[i.start() for i in x]\n[i.join() for i in x]"}, 0, MAIN},
-	{"python multiprocessing", PYTHON, {"-c", "import multiprocessing as m\nif __name__=='__main__':\n with m.Pool(2) as p: print(p.map(abs,[-1,-2]))"}, 0, MAIN},
-	{"python exec", PYTHON, {"-c", "import os; os.execv('/bin/sh',['sh','-c','exit 6'])"}, 6, ANY},
+	{"python fork",
+	 PYTHON,
+	 {"-c", "import os\np=os.fork()\nif p==0: os._exit(5)\nprint(os.waitpid(p,0)[1])"},
+	 0,
+	 MAIN},
+	{"python subprocess",
+	 PYTHON,
+	 {"-c",
+	  "import subprocess as s; print(s.run(['sh','-c','echo x; exit 3'],capture_output=True))"},
+	 0,
+	 MAIN},
+	{"python threads",
+	 PYTHON,
+	 {"-c", "import threading as t\nx=[t.Thread(target=print) for i in range(8)]\n[i.start() "
+		"for i in x]\n[i.join() for i in x]"},
+	 0,
+	 MAIN},
+	{"python multiprocessing",
+	 PYTHON,
+	 {"-c", "import multiprocessing as m\nif __name__=='__main__':\n with m.Pool(2) as p: "
+		"print(p.map(abs,[-1,-2]))"},
+	 0,
+	 MAIN},
+	{"python exec",
+	 PYTHON,
+	 {"-c", "import os; os.execv('/bin/sh',['sh','-c','exit 6'])"},
+	 6,
+	 ANY},
 	{"perl exit", PERL, {"-e", "print 1; exit 3"}, 3, ANY},
 	{"perl die", PERL, {"-e", "die 'x'"}, 255, ANY},
 	{"perl END", PERL, {"-e", "END { print 'end'; $? = 9 } exit 3"}, 9, ANY},
@@ -61,7 +100,11 @@ static const struct real reals[] = {
 	{"node exit", NODE, {"-e", "process.exit(3)"}, 3, ANY},
 	{"node throw", NODE, {"-e", "throw new Error('x')"}, 1, ANY},
 	{"node abort", NODE, {"-e", "process.abort()"}, -1, ANY},
-	{"node spawn", NODE, {"-e", "console.log(require('child_process').spawnSync('sh',['-c','exit 3']).status)"}, 0, ANY},
+	{"node spawn",
+	 NODE,
+	 {"-e", "console.log(require('child_process').spawnSync('sh',['-c','exit 3']).status)"},
+	 0,
+	 ANY},
 	{"true", "/bin/true", {NULL}, 0, ANY},
 	{"false", "/bin/false", {NULL}, 1, ANY},
 	{"ls", "/bin/ls", {"/"}, 0, ANY},
@@ -109,13 +152,15 @@ static void test_real(void **state)
 		argv[i + 1] = p->args[i];
 	if (!there(p->program))
 		skip_because("%s is missing", p->program);
-	/* A panic prints the thread's id, and node's abort an address: the status is what counts. */
+	/* A panic prints the thread's id, and node's abort an address: the status is what counts.
+	 */
 	r.no_log = p->code == 101 || (p->code < 0 && !strcmp(p->program, NODE));
 	run_both(&r, &shim, NULL);
 	if (p->code < 0)
 		assert_true(WIFSIGNALED(shim.status));
 	else
-		check(WIFEXITED(shim.status) && WEXITSTATUS(shim.status) == p->code, "%s", status_text(shim.status));
+		check(WIFEXITED(shim.status) && WEXITSTATUS(shim.status) == p->code, "%s",
+		      status_text(shim.status));
 	if (r.no_log)
 		shim.records = json_array();
 	ends = count_records(&shim, "epitaph.end", shim.pid);
@@ -131,7 +176,8 @@ static void test_real(void **state)
 	result_free(&shim);
 }
 
-/* The case that it was made for: a worker ends the server silently with 0, and the record names it. */
+/* The case that it was made for: a worker ends the server silently with 0, and the record names it.
+ */
 static void test_silent_end_is_named(void **state)
 {
 	const char *argv[] = {TOKIO, "exit", NULL};
@@ -153,8 +199,9 @@ static void test_silent_end_is_named(void **state)
 /* One end a process, one start a tree: a shell script does not drown the log. */
 static void test_script_is_quiet(void **state)
 {
-	const char *argv[] = {"/bin/bash", "-c",
-			      "for i in 1 2 3 4 5 6 7 8; do x=$(echo $i | cat); (true); done; exit 3", NULL};
+	const char *argv[] = {
+		"/bin/bash", "-c",
+		"for i in 1 2 3 4 5 6 7 8; do x=$(echo $i | cat); (true); done; exit 3", NULL};
 	struct run r = {.argv = argv};
 	struct result shim;
 

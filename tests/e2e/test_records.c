@@ -32,7 +32,8 @@ static void check_common(const json_t *record, const struct result *r, const cha
 	static const char *const severities[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 	bool known = false;
 
-	check(matches("^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\\.[0-9]{6}Z$",
+	check(matches("^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\\.[0-9]{6}"
+		      "Z$",
 		      get_string(record, "timestamp")),
 	      "%s", r->log);
 	for (int i = 0; i < 4; i++)
@@ -43,7 +44,8 @@ static void check_common(const json_t *record, const struct result *r, const cha
 	assert_int_equal(get_int(record, "process.parent_pid"), getpid());
 	assert_string_equal(get_string(record, "process.executable.path"), path);
 	assert_string_equal(get_string(record, "process.executable.name"), strrchr(path, '/') + 1);
-	assert_true(get_real(record, "process.uptime") >= 0 && get_real(record, "process.uptime") < 3600);
+	assert_true(get_real(record, "process.uptime") >= 0 &&
+		    get_real(record, "process.uptime") < 3600);
 }
 
 static void test_keys(void **state)
@@ -119,7 +121,8 @@ static void test_text(void **state)
 /* The sentence of text mode is the JSON body. */
 static void test_text_and_json_agree(void **state)
 {
-	static const char *const victims[] = {GLIBC("v_exit"), GLIBC("v_return"), GLIBC("v_err"), GLIBC("v_last_thread")};
+	static const char *const victims[] = {GLIBC("v_exit"), GLIBC("v_return"), GLIBC("v_err"),
+					      GLIBC("v_last_thread")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof victims / sizeof *victims; i++) {
@@ -131,7 +134,8 @@ static void test_text_and_json_agree(void **state)
 		r.text = true;
 		run(&r, &text);
 		for (int k = 0; k < 2; k++)
-			check_contains(text.log, get_string(json_array_get(json.records, (size_t)k), "body"));
+			check_contains(text.log,
+				       get_string(json_array_get(json.records, (size_t)k), "body"));
 		result_free(&json);
 		result_free(&text);
 	}
@@ -169,7 +173,8 @@ static void run_as(const char *name)
 
 		if (c == '\n') {
 			column = (size_t)-1;
-			check(i + 1 == shim.log_len || !strncmp(shim.log + i + 1, "epitaph: ", 9), "%s: %s", name, shim.log);
+			check(i + 1 == shim.log_len || !strncmp(shim.log + i + 1, "epitaph: ", 9),
+			      "%s: %s", name, shim.log);
 		} else {
 			check(c >= 0x20 && c != 0x7f, "byte %#x in the log of %s", c, name);
 		}
@@ -184,11 +189,29 @@ out:
 static void test_hostile_names(void **state)
 {
 	static const char *const names[] = {
-		"quo\"te",          "back\\slash",          "new\nline",         "tab\ttab",
-		"esc\033[31mred",   "inv\xff\xfe" "alid",   "cut\xe2\x82",       "over\xc0\xafshort",
-		"sur\xed\xa0\x80rogate", "c1\xc2\x9b" "31m", "bidi\xe2\x80\xae" "evil", "del\x7f",
-		"{\"a\":1}",        "ends with \\",         "per%cent%s%n",      "\xf0\x9f\x92\x80",
-		"line\xe2\x80\xa8sep", " ",                 "]",                 "a\rb\ab",
+		"quo\"te",
+		"back\\slash",
+		"new\nline",
+		"tab\ttab",
+		"esc\033[31mred",
+		"inv\xff\xfe"
+		"alid",
+		"cut\xe2\x82",
+		"over\xc0\xafshort",
+		"sur\xed\xa0\x80rogate",
+		"c1\xc2\x9b"
+		"31m",
+		"bidi\xe2\x80\xae"
+		"evil",
+		"del\x7f",
+		"{\"a\":1}",
+		"ends with \\",
+		"per%cent%s%n",
+		"\xf0\x9f\x92\x80",
+		"line\xe2\x80\xa8sep",
+		" ",
+		"]",
+		"a\rb\ab",
 	};
 
 	(void)state;
@@ -241,7 +264,8 @@ static void test_deep_path(void **state)
 	assert_int_equal(system(command), 0);
 	run_both(&r, &shim, NULL);
 	assert_int_equal(json_array_size(shim.records), 2);
-	assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 3);
+	assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			 3);
 	result_free(&shim);
 }
 
@@ -257,7 +281,8 @@ static void on_terminal(const char *no_color, char *seen, size_t cap)
 	pid = fork();
 	if (!pid) {
 		char *const argv[] = {(char *)(uintptr_t)GLIBC("v_exit"), NULL};
-		char *envp[] = {(char *)(uintptr_t)("LD_PRELOAD=" SHIM), (char *)(uintptr_t)no_color, NULL};
+		char *envp[] = {(char *)(uintptr_t)("LD_PRELOAD=" SHIM),
+				(char *)(uintptr_t)no_color, NULL};
 
 		dup2(slave, 2);
 		close(slave);
@@ -305,8 +330,11 @@ static void test_colours(void **state)
 /* Secrets live in the environment and in arguments: neither is ever logged. */
 static void test_no_secrets(void **state)
 {
-	const char *argv[] = {"/bin/sh", "-c", "exec \"$1\" 3 s3cret-argument", "x", GLIBC("v_exit"), NULL};
-	struct run r = {.argv = argv, .env = {"PASSWORD=s3cret-variable", "EPITAPH_LEVEL=debug", "EPITAPH_SCOPE=all"}};
+	const char *argv[] = {"/bin/sh",       "-c", "exec \"$1\" 3 s3cret-argument", "x",
+			      GLIBC("v_exit"), NULL};
+	struct run r = {
+		.argv = argv,
+		.env = {"PASSWORD=s3cret-variable", "EPITAPH_LEVEL=debug", "EPITAPH_SCOPE=all"}};
 	struct result shim;
 
 	(void)state;
@@ -322,16 +350,11 @@ static void test_no_secrets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_musl_says_so),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_text_and_json_agree),
-		cmocka_unit_test(test_hostile_names),
-		cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_deep_path),
-		cmocka_unit_test(test_colours),
-		cmocka_unit_test(test_no_secrets),
+		cmocka_unit_test(test_keys),	      cmocka_unit_test(test_musl_says_so),
+		cmocka_unit_test(test_text),	      cmocka_unit_test(test_text_and_json_agree),
+		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_long_names),    cmocka_unit_test(test_deep_path),
+		cmocka_unit_test(test_colours),	      cmocka_unit_test(test_no_secrets),
 	};
 
 	return run_group("records", tests, sizeof tests / sizeof *tests);

@@ -24,9 +24,9 @@ static bool ended_with(const struct result *r, int code)
 	size_t i;
 	json_t *record;
 
-	json_array_foreach(r->records, i, record)
-		if (is_string(record, "event.name", "epitaph.end") && get_int(record, "process.exit.code") == code)
-			n++;
+	json_array_foreach(r->records, i,
+			   record) if (is_string(record, "event.name", "epitaph.end") &&
+				       get_int(record, "process.exit.code") == code) n++;
 	check(n <= 1, "%d ends with %d: %s", n, code, r->log);
 	return n == 1;
 }
@@ -88,7 +88,8 @@ static void test_debug(void **state)
 
 	(void)state;
 	run_tree(&shim, "EPITAPH_LEVEL=debug", NULL);
-	assert_true(ended_with(&shim, 9) && ended_with(&shim, 7) && ended_with(&shim, 3) && ended_with(&shim, 5));
+	assert_true(ended_with(&shim, 9) && ended_with(&shim, 7) && ended_with(&shim, 3) &&
+		    ended_with(&shim, 5));
 	result_free(&shim);
 }
 
@@ -133,9 +134,15 @@ static unsigned long long now_ns(void)
 static void test_stale_marks(void **state)
 {
 	static const char *const stale[] = {
-		"EPITAPH_ROOT=", "EPITAPH_ROOT=1", "EPITAPH_ROOT=7:123:1:1", "EPITAPH_ROOT=garbage",
-		"EPITAPH_ROOT=1:1:1:1", "EPITAPH_ROOT=99999999999999999999:1:1:1", "EPITAPH_ROOT=-1:-1:-1:-1",
-		"EPITAPH_ROOT=4194304:5:0:0", "EPITAPH_ROOT=:::",
+		"EPITAPH_ROOT=",
+		"EPITAPH_ROOT=1",
+		"EPITAPH_ROOT=7:123:1:1",
+		"EPITAPH_ROOT=garbage",
+		"EPITAPH_ROOT=1:1:1:1",
+		"EPITAPH_ROOT=99999999999999999999:1:1:1",
+		"EPITAPH_ROOT=-1:-1:-1:-1",
+		"EPITAPH_ROOT=4194304:5:0:0",
+		"EPITAPH_ROOT=:::",
 	};
 	char mark[100];
 
@@ -143,7 +150,8 @@ static void test_stale_marks(void **state)
 	for (size_t i = 0; i < sizeof stale / sizeof *stale; i++)
 		check_root(stale[i], true);
 	/* A living ancestor that started later than the mark says: the pid was used again. */
-	snprintf(mark, sizeof mark, "EPITAPH_ROOT=%d:%llu:1:1", getpid(), start_ns(getpid()) - 20000000);
+	snprintf(mark, sizeof mark, "EPITAPH_ROOT=%d:%llu:1:1", getpid(),
+		 start_ns(getpid()) - 20000000);
 	check_root(mark, true);
 	/* From another boot: a time that is still to come. */
 	snprintf(mark, sizeof mark, "EPITAPH_ROOT=%d:%llu:1:1", getpid(), now_ns() + 1000000000000);
@@ -190,7 +198,8 @@ static void test_mark_of_a_stranger(void **state)
 		if (!pid) {
 			char *const argv[] = {(char *)(uintptr_t)GLIBC("v_return"), NULL};
 			char *envp[] = {mark, (char *)(uintptr_t)("LD_PRELOAD=" SHIM),
-					(char *)(uintptr_t)"EPITAPH_FORMAT=json", log_variable, NULL};
+					(char *)(uintptr_t) "EPITAPH_FORMAT=json", log_variable,
+					NULL};
 
 			snprintf(log_variable, sizeof log_variable, "EPITAPH_LOG=%s", log);
 			execve(argv[0], argv, envp);
@@ -201,7 +210,8 @@ static void test_mark_of_a_stranger(void **state)
 		waitpid(stranger, NULL, 0);
 		assert_int_equal(WEXITSTATUS(status), 7);
 		text = slurp(log, NULL);
-		check(text && strstr(text, "epitaph.start"), "no start record: %s", text ? text : "no log");
+		check(text && strstr(text, "epitaph.start"), "no start record: %s",
+		      text ? text : "no log");
 		free(text);
 	}
 }
@@ -215,15 +225,18 @@ static void test_exec_stays_root(void **state)
 
 	(void)state;
 	run_both(&r, &shim, NULL);
-	assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 7);
+	assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			 7);
 	result_free(&shim);
 }
 
 /* What a child under $(…) or 2>file writes must not get lines of ours. */
 static void test_captured_stderr(void **state)
 {
-	const char *argv[] = {"/bin/sh", "-c", "x=$(sh -c 'exit 3' 2>&1); echo \"[$x]\"; exit 6", NULL};
-	struct run r = {.argv = argv, .env = {"EPITAPH_LOG=stderr", "EPITAPH_SCOPE=all", "EPITAPH_LEVEL=debug"}};
+	const char *argv[] = {"/bin/sh", "-c", "x=$(sh -c 'exit 3' 2>&1); echo \"[$x]\"; exit 6",
+			      NULL};
+	struct run r = {.argv = argv,
+			.env = {"EPITAPH_LOG=stderr", "EPITAPH_SCOPE=all", "EPITAPH_LEVEL=debug"}};
 	struct result shim;
 	json_t *lines;
 
@@ -240,8 +253,10 @@ static void test_captured_stderr(void **state)
 static void test_redirected_stderr(void **state)
 {
 	const char *file = temp_path("errors");
-	const char *argv[] = {"/bin/sh", "-c", "sh -c 'echo mine >&2; exit 3' 2>\"$1\"; exit 6", "x", file, NULL};
-	struct run r = {.argv = argv, .env = {"EPITAPH_LOG=stderr", "EPITAPH_SCOPE=all"}, .no_log = true};
+	const char *argv[] = {"/bin/sh", "-c", "sh -c 'echo mine >&2; exit 3' 2>\"$1\"; exit 6",
+			      "x",	 file, NULL};
+	struct run r = {
+		.argv = argv, .env = {"EPITAPH_LOG=stderr", "EPITAPH_SCOPE=all"}, .no_log = true};
 	struct result shim;
 	char *text;
 
@@ -258,7 +273,8 @@ static void test_redirected_stderr(void **state)
 static void test_root_redirects_itself(void **state)
 {
 	const char *file = temp_path("own");
-	const char *argv[] = {"/bin/sh", "-c", "exec 2>\"$1\"; echo mine >&2; exit 6", "x", file, NULL};
+	const char *argv[] = {"/bin/sh", "-c", "exec 2>\"$1\"; echo mine >&2; exit 6",
+			      "x",	 file, NULL};
 	struct run r = {.argv = argv, .env = {"EPITAPH_LOG=stderr"}, .no_log = true};
 	struct result shim;
 	char *text;
@@ -275,10 +291,11 @@ static void test_root_redirects_itself(void **state)
 /* A forked child leaves the parent's record and its buffers alone. */
 static void test_forked_child(void **state)
 {
-	static const char *const victims[] = {GLIBC("v_fork__exit"), GLIBC("v_fork_exit"), GLIBC("v_fork_return"),
-					      GLIBC("v_fork_buffer"), GLIBC("v_vfork__exit"), MUSL("v_fork__exit"),
-					      MUSL("v_fork_exit"), MUSL("v_fork_return"), MUSL("v_fork_buffer"),
-					      MUSL("v_vfork__exit")};
+	static const char *const victims[] = {GLIBC("v_fork__exit"),  GLIBC("v_fork_exit"),
+					      GLIBC("v_fork_return"), GLIBC("v_fork_buffer"),
+					      GLIBC("v_vfork__exit"), MUSL("v_fork__exit"),
+					      MUSL("v_fork_exit"),    MUSL("v_fork_return"),
+					      MUSL("v_fork_buffer"),  MUSL("v_vfork__exit")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof victims / sizeof *victims; i++) {
@@ -291,7 +308,9 @@ static void test_forked_child(void **state)
 		run_both(&r, &shim, NULL);
 		check(count_records(&shim, "epitaph.end", 0) == 2, "%s", shim.log);
 		assert_true(ended_with(&shim, 9) && ended_with(&shim, 4));
-		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"), 4);
+		assert_int_equal(
+			get_int(one_record(&shim, "epitaph.end", shim.pid), "process.exit.code"),
+			4);
 		result_free(&shim);
 	}
 }

@@ -1,4 +1,5 @@
-/* daemon(3), then the child appends a line to argv[1] and ends with 5. SPDX-License-Identifier: MIT */
+/* daemon(3), then the child appends a line to argv[1] and ends with 5. SPDX-License-Identifier: MIT
+ */
 #include <fcntl.h>
 
 #include "victim.h"

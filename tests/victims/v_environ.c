@@ -16,7 +16,7 @@ extern char **environ;
 int main(int argc, char **argv, char **envp)
 {
 	char **e = envp;
-	const ElfW(auxv_t) *aux;
+	const ElfW(auxv_t) * aux;
 
 	(void)argc;
 	(void)argv;

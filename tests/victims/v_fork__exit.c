@@ -1,4 +1,5 @@
-/* A forked child ends by _exit with 9, the parent goes on and returns 4. SPDX-License-Identifier: MIT */
+/* A forked child ends by _exit with 9, the parent goes on and returns 4.
+ * SPDX-License-Identifier: MIT */
 #include <sys/wait.h>
 
 #include "victim.h"

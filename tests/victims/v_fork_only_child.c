@@ -11,7 +11,8 @@ int main(void)
 	if (fork())
 		return 4;
 	close(gone[1]);
-	if (read(gone[0], &c, 1) != 0) /* until the parent is gone, and its end of the pipe with it */
+	if (read(gone[0], &c, 1) !=
+	    0) /* until the parent is gone, and its end of the pipe with it */
 		return 98;
 	say("orphan\n");
 	return 5;
