@@ -101,11 +101,11 @@ CTXSRC      := tests/contexts/cases.c tests/contexts/contexts.c
 
 $(T)/glibc/libcontexts.so: $(CTXSRC) shim/hooks.def | $(T)/glibc
 	$(call say,CC,$@)
-	$(Q)$(CC) $(TESTFLAGS) -Ishim -fPIC -shared -o $@ $(CTXSRC) -pthread
+	$(Q)$(CC) $(TESTFLAGS) -Ishim -fPIC -shared -Wl,-z,defs -o $@ $(CTXSRC) -pthread
 
 $(T)/musl/libcontexts.so: $(CTXSRC) shim/hooks.def | $(T)/musl
 	$(call say,MUSL,$@)
-	$(Q)$(MUSLCC) $(TESTFLAGS) $(MUSLFLAGS) -Ishim -fPIC -shared -o $@ $(CTXSRC)
+	$(Q)$(MUSLCC) $(TESTFLAGS) $(MUSLFLAGS) -Ishim -fPIC -shared -Wl,-z,defs -o $@ $(CTXSRC)
 
 $(T)/glibc/driver: tests/contexts/driver.c $(T)/glibc/libcontexts.so
 	$(Q)$(CC) $(TESTFLAGS) -Ishim -o $@ $< $(@D)/libcontexts.so -Wl,-rpath,'$$ORIGIN'

@@ -1,7 +1,7 @@
 /*
  * Cases: one call of each hook, or more, that prints what the program can see of it: the result,
  * errno, lines. Run bare and under the shim they must agree. hooks.def asks for case_NAME of every
- * hook it has; a hook without one does not compile.
+ * hook it has; without one the tests do not build.
  * SPDX-License-Identifier: MIT
  */
 #ifndef CASES_H

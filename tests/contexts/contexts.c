@@ -22,7 +22,7 @@ static const char *const context_names[CONTEXT_COUNT] = {
 	[CONTEXT_VFORK] = "vfork",
 };
 
-/* From hooks.def: a hook without case_NAME fails to compile right here. */
+/* From hooks.def: a hook without case_NAME does not link (-z defs). */
 static const struct {
 	const char *name;
 	const struct hook_case *hook_case;

@@ -7,15 +7,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #ifndef MNT_DETACH
@@ -309,6 +312,53 @@ static void test_blocked_pipe(void **state)
 	as_bare(block_pipe, NULL, true, false);
 }
 
+/* Opens a terminal that stops whoever writes from the background, and runs the victim there. */
+static int in_background(void)
+{
+	int master, slave, status;
+	struct termios t;
+	pid_t pid;
+
+	if (setsid() < 0 || openpty(&master, &slave, NULL, NULL, NULL) ||
+	    ioctl(slave, TIOCSCTTY, 0) || tcgetattr(slave, &t))
+		return 10;
+	t.c_lflag |= TOSTOP;
+	if (tcsetattr(slave, TCSANOW, &t))
+		return 11;
+	pid = fork();
+	if (!pid) {
+		char *const argv[] = {(char *)(uintptr_t)GLIBC("v_exit"), NULL};
+		char *envp[] = {(char *)(uintptr_t)("LD_PRELOAD=" SHIM), NULL};
+
+		setpgid(0, 0);
+		dup2(slave, 2);
+		execve(argv[0], argv, envp);
+		_exit(127);
+	}
+	/* Stopped or gone. */
+	if (waitpid(pid, &status, WUNTRACED) != pid)
+		return 12;
+	if (WIFSTOPPED(status)) {
+		kill(pid, SIGKILL);
+		return 1;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == 3 ? 0 : 13;
+}
+
+/* A program in the background that itself writes nothing must not be stopped by a line of ours. */
+static void test_background(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid)
+		_exit(in_background());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 struct seccomp_case {
 	const char *name, *victim, *arg, *more;
 	bool told; /* the end is told, or that it will not be */
@@ -488,6 +538,7 @@ int main(void)
 	ADD(test_device_full);
 	ADD(test_read_only_stderr);
 	ADD(test_blocked_pipe);
+	ADD(test_background);
 	ADD(test_small_main_stack);
 	ADD(test_small_memory);
 	ADD(test_other_user);
