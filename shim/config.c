@@ -14,7 +14,8 @@ static void complain(struct config *c, const char *variable, const char *value, 
 		     const char *allowed)
 {
 	if (c->complaint_count < COMPLAINTS_MOST)
-		c->complaints[c->complaint_count] = (struct complaint){variable, value, len, allowed};
+		c->complaints[c->complaint_count] =
+			(struct complaint){variable, value, len, allowed};
 	c->complaint_count++;
 }
 
@@ -41,16 +42,18 @@ struct choice {
 };
 
 static const struct choice choices[] = {
-	{"EPITAPH_FORMAT", "text json", "use text or json; going on with text", offsetof(struct config, format)},
-	{"EPITAPH_LEVEL", "error warn info debug", "use error, warn, info or debug; going on with info",
-	 offsetof(struct config, level)},
+	{"EPITAPH_FORMAT", "text json", "use text or json; going on with text",
+	 offsetof(struct config, format)},
+	{"EPITAPH_LEVEL", "error warn info debug",
+	 "use error, warn, info or debug; going on with info", offsetof(struct config, level)},
 	{"EPITAPH_SCOPE", "root near all", "use root, near or all; going on with near",
 	 offsetof(struct config, scope)},
 	{"EPITAPH_STDIO", "none line keep", "use none, line or keep; going on with none",
 	 offsetof(struct config, stdio)},
 };
 
-static bool parse_choice(struct config *c, const char *variable, const char *name, const char *value)
+static bool parse_choice(struct config *c, const char *variable, const char *name,
+			 const char *value)
 {
 	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
 		if (!str_eq(choices[i].name, name))
@@ -94,12 +97,14 @@ static void parse_log(struct config *c, const char *variable, const char *value)
 	} else if (str_starts(value, "fd:") && str_number(value + 3, 0x7fffffff, &fd)) {
 		c->log = LOG_FD;
 		c->log_fd = (int)fd;
-	} else if (*value && !str_starts(value, "fd:") && !str_eq(value, "stdout") && valid_template(value)) {
+	} else if (*value && !str_starts(value, "fd:") && !str_eq(value, "stdout") &&
+		   valid_template(value)) {
 		c->log = LOG_PATH;
 		c->log_path = value;
 	} else {
 		complain(c, variable, value, str_len(value),
-			 "use stderr, fd:N (fd:1 is stdout), or a path in which %p is the pid and %n the "
+			 "use stderr, fd:N (fd:1 is stdout), or a path in which %p is the pid and "
+			 "%n the "
 			 "name; going on with stderr");
 	}
 }
@@ -149,9 +154,11 @@ static void parse_one(struct config *c, const char *variable, const char *name, 
 	if (str_eq(name, "EPITAPH_LOG"))
 		parse_log(c, variable, value);
 	else if (str_eq(name, "EPITAPH_TAIL"))
-		parse_number(c, variable, value, 1024, &c->tail, "use 0 to 1024 bytes; going on with 120");
+		parse_number(c, variable, value, 1024, &c->tail,
+			     "use 0 to 1024 bytes; going on with 120");
 	else if (str_eq(name, "EPITAPH_BACKTRACE"))
-		parse_number(c, variable, value, 64, &c->backtrace, "use 0 to 64 frames; going on with 16");
+		parse_number(c, variable, value, 64, &c->backtrace,
+			     "use 0 to 64 frames; going on with 16");
 	else if (str_eq(name, "EPITAPH_TERMINATION_LOG"))
 		parse_termination(c, variable, value);
 	else if (str_eq(name, "EPITAPH_IGNORE"))
@@ -167,7 +174,8 @@ static void parse_one(struct config *c, const char *variable, const char *name, 
 
 void config_parse(struct config *c, char *const *envp)
 {
-	*c = (struct config){.level = LEVEL_INFO, .scope = SCOPE_NEAR, .tail = 120, .backtrace = 16};
+	*c = (struct config){
+		.level = LEVEL_INFO, .scope = SCOPE_NEAR, .tail = 120, .backtrace = 16};
 	for (; envp && *envp; envp++) {
 		const char *v = *envp;
 		char name[32];

@@ -30,7 +30,7 @@ enum { COMPLAINTS_MOST = 16 };
 
 struct config {
 	enum log_kind log;
-	int log_fd;           /* with LOG_FD */
+	int log_fd;	      /* with LOG_FD */
 	const char *log_path; /* with LOG_PATH: the template, in the environment */
 	enum format format;
 	enum level level;
@@ -40,11 +40,11 @@ struct config {
 	int backtrace; /* frames */
 	enum termination termination;
 	const char *termination_path; /* with TERMINATION_PATH */
-	bool no_color;                /* NO_COLOR is set and not empty (no-color.org) */
-	bool in_pod;                  /* KUBERNETES_SERVICE_HOST is there: the kubelet sets it in every pod */
-	bool disabled;                /* EPITAPH_DISABLE is set */
-	const char *mark;             /* EPITAPH_ROOT, or NULL */
-	bool ignore[HOOK_COUNT];      /* EPITAPH_IGNORE */
+	bool no_color;		      /* NO_COLOR is set and not empty (no-color.org) */
+	bool in_pod;	  /* KUBERNETES_SERVICE_HOST is there: the kubelet sets it in every pod */
+	bool disabled;	  /* EPITAPH_DISABLE is set */
+	const char *mark; /* EPITAPH_ROOT, or NULL */
+	bool ignore[HOOK_COUNT]; /* EPITAPH_IGNORE */
 	struct complaint complaints[COMPLAINTS_MOST];
 	int complaint_count; /* may be larger than COMPLAINTS_MOST: the rest is only counted */
 };

@@ -44,7 +44,8 @@ static void rust_part(struct text *t, const char *s, size_t n)
 			unsigned int v = 0;
 
 			for (size_t k = i + 2; k < end; k++)
-				v = v << 4 | (unsigned int)(s[k] <= '9' ? s[k] - '0' : s[k] - 'a' + 10);
+				v = v << 4 |
+				    (unsigned int)(s[k] <= '9' ? s[k] - '0' : s[k] - 'a' + 10);
 			if (v >= 0x20 && v < 0x7f)
 				text_char(t, (char)v);
 		}
@@ -113,7 +114,8 @@ static bool itanium(struct text *t, const char *s)
 	return true;
 }
 
-/* Rust v0, plain paths only: C <crate>, Nv <path> <name>; hashes and generic arguments are dropped. */
+/* Rust v0, plain paths only: C <crate>, Nv <path> <name>; hashes and generic arguments are dropped.
+ */
 static bool rust_v0(struct text *t, const char *s)
 {
 	struct part parts[PARTS_MOST];

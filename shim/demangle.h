@@ -9,7 +9,8 @@
 
 #include "text.h"
 
-/* Appends the readable name; a name that is not mangled, or not simple, is appended as it is. AS-safe. */
+/* Appends the readable name; a name that is not mangled, or not simple, is appended as it is.
+ * AS-safe. */
 void demangle(struct text *t, const char *symbol);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * The funnel: every way to end comes through here. The first cause is claimed by compare-and-swap
- * and described at once, while its stack is there; the record is written once, as late as the way to
- * end allows, with the exit code that the parent will see.
+ * and described at once, while its stack is there; the record is written once, as late as the way
+ * to end allows, with the exit code that the parent will see.
  *
  *     ending_begin     somebody asks for the end: who, how, from where
  *     ending_commit    the last moment that we get: write the record
@@ -24,7 +24,10 @@ enum cause {
 	CAUSE_QUICK_EXIT,
 	CAUSE_LIBC_EXIT,
 	CAUSE_ABORT,
+	CAUSE_SIGNAL,
 };
+
+struct sender;
 
 /*
  * Claims the end for `call` (static text: "exit", "syscall(SYS_exit_group)", …) with the code as it
@@ -38,6 +41,10 @@ void ending_commit(int code);
 
 /* ending_begin and ending_commit at once. */
 void ending_now(enum cause cause, int code, const char *call, uintptr_t caller);
+
+/* The default action of a signal is about to end the process: writes the record. `info` and
+ * `context` are the handler's. AS-safe. */
+void ending_by_signal(const struct sender *s, const void *info, const void *context);
 
 /* Takes an end back that did not come (daemon failed): says so. AS-safe. */
 void ending_revoke(const char *call);

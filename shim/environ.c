@@ -43,8 +43,8 @@ char **environ_with(char **envp, char *const *add, int count)
 		aux++;
 	words = vars + (size_t)count + 1 + (aux + 1) * sizeof *auxv / sizeof *envp;
 	if (words > sizeof static_array / sizeof *static_array) {
-		long at = sys_call6(SYS_MMAP, 0, (long)(words * sizeof *array), PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		long at = sys_call6(SYS_MMAP, 0, (long)(words * sizeof *array),
+				    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (at < 0 && at > -4096)
 			return NULL;

@@ -13,10 +13,11 @@
 
 /* Everything is hidden (-fvisibility=hidden) but the interposed names. */
 #define EPITAPH_EXPORT __attribute__((visibility("default")))
-/* Large and rarely touched: kept off the pages that every start needs (the linker sorts by name). */
-#define EPITAPH_COLD   __attribute__((section(".bss.zz_cold")))
-#define likely(x)      __builtin_expect(!!(x), 1)
-#define unlikely(x)    __builtin_expect(!!(x), 0)
+/* Large and rarely touched: kept off the pages that every start needs (the linker sorts by name).
+ */
+#define EPITAPH_COLD __attribute__((section(".bss.zz_cold")))
+#define likely(x)    __builtin_expect(!!(x), 1)
+#define unlikely(x)  __builtin_expect(!!(x), 0)
 
 /* The call site of the hook that this stands in. */
 #define CALLER() ((uintptr_t)__builtin_extract_return_addr(__builtin_return_address(0)) - 1)
@@ -31,18 +32,17 @@ enum role {
 enum libc_kind { LIBC_NONE, LIBC_GLIBC, LIBC_MUSL };
 
 struct process {
-	int pid;              /* who loaded the shim; another kernel pid means a forked child */
-	int parent;           /* parent pid at load */
+	int pid; /* who loaded the shim; another kernel pid means a forked child */
 	enum role role;
 	enum libc_kind libc;
-	int64_t start_ns;     /* CLOCK_BOOTTIME at load; the clock of /proc, too */
-	const char *name;     /* base name of the executed file, as the kernel was given it */
-	const char *execfn;   /* AT_EXECFN: the path that was executed; never NULL */
-	const char *self;     /* path of the shim, as the loader has it; never NULL */
-	const char *preload;  /* LD_PRELOAD at load, or NULL (then /etc/ld.so.preload loaded us) */
-	char **envp;          /* environment handed to main when we replaced it, else NULL */
-	char **kernel_envp;   /* the one that it stands for */
-	bool active;          /* false: EPITAPH_DISABLE, set-uid, seccomp: every hook passes through */
+	int64_t start_ns;    /* CLOCK_BOOTTIME at load; the clock of /proc, too */
+	const char *name;    /* base name of the executed file, as the kernel was given it */
+	const char *execfn;  /* AT_EXECFN: the path that was executed; never NULL */
+	const char *self;    /* path of the shim, as the loader has it; never NULL */
+	const char *preload; /* LD_PRELOAD at load, or NULL (then /etc/ld.so.preload loaded us) */
+	char **envp;	     /* environment handed to main when we replaced it, else NULL */
+	char **kernel_envp;  /* the one that it stands for */
+	bool active; /* false: EPITAPH_DISABLE, set-uid, seccomp: every hook passes through */
 };
 
 extern struct process process;
@@ -61,5 +61,9 @@ bool epitaph_enter(int hook);
 
 /* True in a child of fork, vfork or clone that has not exec'd. One system call. AS-safe. */
 bool in_forked_child(void);
+
+/* Who runs this: the pid (as getpid), its thread's id into *tid. One system call in the main
+ * thread, two elsewhere. AS-safe. */
+int who_runs(int *tid);
 
 #endif

@@ -48,7 +48,7 @@ EPITAPH_EXPORT void err(int code, const char *format, ...)
 	NEXT(verr)(code, format, args);
 	va_end(args);
 	__builtin_unreachable();
-}
+} /* NOLINT(clang-analyzer-valist.Unterminated): verr does not return */
 
 EPITAPH_EXPORT void errx(int code, const char *format, ...)
 {
@@ -59,7 +59,7 @@ EPITAPH_EXPORT void errx(int code, const char *format, ...)
 	NEXT(verrx)(code, format, args);
 	va_end(args);
 	__builtin_unreachable();
-}
+} /* NOLINT(clang-analyzer-valist.Unterminated): verrx does not return */
 
 EPITAPH_EXPORT int daemon(int nochdir, int noclose)
 {

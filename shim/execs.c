@@ -15,6 +15,7 @@
 #include "config.h"
 #include "environ.h"
 #include "epitaph.h"
+#include "flood.h"
 #include "names.h"
 #include "next.h"
 #include "record.h"
@@ -22,7 +23,8 @@
 #include "sys.h"
 #include "target.h"
 
-enum { SPAWNS_TOLD = 5 };
+/* Not in musl's headers. */
+int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags);
 
 static char *const *current_environ(void)
 {
@@ -38,9 +40,10 @@ static void sentence(struct record *r, const struct target *t, const char *verb)
 	if (t->follow == FOLLOW_YES)
 		text_str(&r->body, ": the shim comes along");
 	else
-		text_str(&r->body, t->follow == FOLLOW_NO
-					   ? ": the shim does not come along, because it "
-					   : ": whether the shim comes along is not known, because it ");
+		text_str(&r->body,
+			 t->follow == FOLLOW_NO
+				 ? ": the shim does not come along, because it "
+				 : ": whether the shim comes along is not known, because it ");
 	text_str(&r->body, t->reason);
 	if (t->follow == FOLLOW_NO)
 		text_str(&r->body, "; nothing will be told of its end");
@@ -66,11 +69,13 @@ static bool severity_here(enum severity *followed)
 		return scope_reports(false);
 	/* A direct child of the main process, about to become a program of its own. */
 	*followed = SEVERITY_DEBUG;
-	return process.role == ROLE_ROOT && config.scope == SCOPE_NEAR && sys_getppid() == process.pid;
+	return process.role == ROLE_ROOT && config.scope == SCOPE_NEAR &&
+	       sys_getppid() == process.pid;
 }
 
 /* Ends a record with its caller and the severity that fits; true where it was written. */
-static bool finish(struct record *r, const struct target *t, enum severity followed, uintptr_t caller)
+static bool finish(struct record *r, const struct target *t, enum severity followed,
+		   uintptr_t caller)
 {
 	r->severity = t->follow == FOLLOW_YES ? followed : SEVERITY_WARN;
 	if (t->follow == FOLLOW_MISSING || (int)r->severity > (int)config.level) {
@@ -122,23 +127,13 @@ static void failed(bool announced)
 }
 
 /* A server that starts thousands of programs does not fill its log with them. */
-static int spawns;
-
-int execs_left_out(void)
-{
-	int n = __atomic_load_n(&spawns, __ATOMIC_RELAXED) - SPAWNS_TOLD;
-
-	return n > 0 ? n : 0;
-}
-
 static void spawned(int pid, const char *path, char *const *envp, bool search, uintptr_t caller)
 {
 	enum severity followed;
 	struct target t;
 	struct record *r;
 
-	if (!severity_here(&followed) ||
-	    __atomic_fetch_add(&spawns, 1, __ATOMIC_RELAXED) >= SPAWNS_TOLD)
+	if (!severity_here(&followed) || !flood_allows(FLOOD_SPAWN, 0))
 		return;
 	r = record_begin(EVENT_EXEC, SEVERITY_WARN);
 	if (!r)
@@ -183,7 +178,8 @@ EPITAPH_EXPORT int execv(const char *path, char *const argv[])
 
 EPITAPH_EXPORT int execvp(const char *file, char *const argv[])
 {
-	bool announced = ENTER(execvp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
+	bool announced =
+		ENTER(execvp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
 	int result = NEXT(execvp)(file, argv);
 
 	failed(announced);
@@ -208,7 +204,8 @@ EPITAPH_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 	return result;
 }
 
-EPITAPH_EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+EPITAPH_EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
+			    int flags)
 {
 	bool announced = ENTER(execveat) && execs_announce(dirfd, path, envp, false, CALLER());
 	int result = NEXT(execveat)(dirfd, path, argv, envp, flags);
@@ -255,7 +252,8 @@ EPITAPH_EXPORT int execl(const char *path, const char *arg, ...)
 	char *const *argv = collect(words, arg, &args);
 	va_end(args);
 
-	bool announced = ENTER(execl) && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
+	bool announced =
+		ENTER(execl) && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
 	int result = NEXT(execv)(path, argv);
 
 	failed(announced);
@@ -274,7 +272,8 @@ EPITAPH_EXPORT int execlp(const char *file, const char *arg, ...)
 	char *const *argv = collect(words, arg, &args);
 	va_end(args);
 
-	bool announced = ENTER(execlp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
+	bool announced =
+		ENTER(execlp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
 	int result = NEXT(execvp)(file, argv);
 
 	failed(announced);
@@ -303,8 +302,9 @@ EPITAPH_EXPORT int execle(const char *path, const char *arg, ...)
 }
 
 EPITAPH_EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
-			       const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *restrict attr,
-			       char *const argv[restrict], char *const envp[restrict])
+			       const posix_spawn_file_actions_t *actions,
+			       const posix_spawnattr_t *restrict attr, char *const argv[restrict],
+			       char *const envp[restrict])
 {
 	pid_t child = 0;
 	int error = NEXT(posix_spawn)(&child, path, actions, attr, argv, envp);

@@ -16,7 +16,4 @@
  */
 bool execs_announce(int dirfd, const char *path, char *const *envp, bool search, uintptr_t caller);
 
-/* How many posix_spawn records were left out, because five had been written. AS-safe. */
-int execs_left_out(void);
-
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "dispositions.h"
 #include "ending.h"
 #include "epitaph.h"
 #include "execs.h"
@@ -49,8 +50,8 @@ int exits_run_main(int argc, char **argv, char **envp, void *auxv)
 	return code;
 }
 
-int __libc_start_main(main_function *program, int argc, char **argv, void (*init)(void), void (*fini)(void),
-		      void (*rtld_fini)(void), void *stack_end);
+int __libc_start_main(main_function *program, int argc, char **argv, void (*init)(void),
+		      void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
 
 #ifdef __powerpc64__
 
@@ -63,8 +64,8 @@ struct start_info {
 int epitaph_start(int argc, char **argv, char **envp, void *auxv, void (*rtld_fini)(void),
 		  struct start_info *info, char **stack) __asm__("__libc_start_main");
 
-EPITAPH_EXPORT int epitaph_start(int argc, char **argv, char **envp, void *auxv, void (*rtld_fini)(void),
-				 struct start_info *info, char **stack)
+EPITAPH_EXPORT int epitaph_start(int argc, char **argv, char **envp, void *auxv,
+				 void (*rtld_fini)(void), struct start_info *info, char **stack)
 {
 	static struct start_info ours;
 
@@ -73,14 +74,15 @@ EPITAPH_EXPORT int epitaph_start(int argc, char **argv, char **envp, void *auxv,
 	program_main = info->program;
 	if (ENTER(__libc_start_main) && scope_reports(false))
 		ours.program = exits_run_main;
-	return ((__typeof__(&epitaph_start))next_get(HOOK___libc_start_main))(argc, argv, envp, auxv, rtld_fini,
-									      &ours, stack);
+	return ((__typeof__(&epitaph_start))next_get(HOOK___libc_start_main))(
+		argc, argv, envp, auxv, rtld_fini, &ours, stack);
 }
 
 #else
 
-EPITAPH_EXPORT int __libc_start_main(main_function *program, int argc, char **argv, void (*init)(void),
-				     void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
+EPITAPH_EXPORT int __libc_start_main(main_function *program, int argc, char **argv,
+				     void (*init)(void), void (*fini)(void),
+				     void (*rtld_fini)(void), void *stack_end)
 {
 	init_early(argc, argv, argv + argc + 1);
 	program_main = program;
@@ -139,21 +141,18 @@ EPITAPH_EXPORT void quick_exit(int code)
  */
 static void on_abort(uintptr_t caller)
 {
-	struct {
-		void *handler;
-		unsigned long words[7];
-	} action = {0};
+	uintptr_t action[8] = {0};
 	uint64_t blocked = 0;
 
 	SYS4(SYS_rt_sigprocmask, SIG_BLOCK, 0, &blocked, SYS_SIGSET_BYTES);
-	SYS4(SYS_rt_sigaction, SIGABRT, 0, &action, SYS_SIGSET_BYTES);
-	if (action.handler != (void *)SIG_DFL && action.handler != (void *)SIG_IGN &&
-	    !(blocked >> (SIGABRT - 1) & 1)) {
+	SYS4(SYS_rt_sigaction, SIGABRT, 0, action, SYS_SIGSET_BYTES);
+	bool ignored = action[0] == (uintptr_t)SIG_IGN;
+	if (!dispositions_is_default(action[0]) && !ignored && !(blocked >> (SIGABRT - 1) & 1))
 		SYS3(SYS_tgkill, sys_getpid(), sys_gettid(), SIGABRT);
-		__builtin_memset(&action, 0, sizeof action);
-		SYS4(SYS_rt_sigaction, SIGABRT, &action, 0, SYS_SIGSET_BYTES);
-	}
 	ending_now(CAUSE_ABORT, 0, "abort", caller);
+	/* No watcher, and no frame for one: this stack may be too small. */
+	if (!ignored)
+		dispositions_give_back(SIGABRT);
 }
 
 EPITAPH_EXPORT void abort(void)
@@ -168,8 +167,8 @@ EPITAPH_EXPORT void abort(void)
 
 /*
  * syscall(2). Declared with six words instead of `...`: on every psABI that we have, the registers
- * and the stack are the same, and the call of the next one becomes a jump, so that even a system call
- * that returns twice (clone) finds its caller's frame untouched.
+ * and the stack are the same, and the call of the next one becomes a jump, so that even a system
+ * call that returns twice (clone) finds its caller's frame untouched.
  */
 typedef long syscall_function(long, long, long, long, long, long, long);
 
@@ -181,7 +180,8 @@ enum { EXECVEAT = SYS_execveat };
 enum { EXECVEAT = -1 }; /* headers older than Linux 3.19 */
 #endif
 
-static __attribute__((noinline)) void on_syscall(long number, long a, long b, long c, long d, uintptr_t caller)
+static __attribute__((noinline)) void on_syscall(long number, long a, long b, long c, long d,
+						 uintptr_t caller)
 {
 	switch (number) {
 	case SYS_exit_group:

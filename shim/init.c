@@ -9,6 +9,7 @@
 #include <link.h>
 
 #include "config.h"
+#include "dispositions.h"
 #include "ending.h"
 #include "environ.h"
 #include "epitaph.h"
@@ -21,14 +22,11 @@
 #include "sys.h"
 #include "text.h"
 
-/* Zero until load, like all that we write: an empty .data saves every start a page. */
-struct process process;
-
 enum { NOT_YET, UNDER_WAY, DONE };
 
 static int phase;
 
-static void read_auxv(const ElfW(auxv_t) *a, bool *secure)
+static void read_auxv(const ElfW(auxv_t) * a, bool *secure)
 {
 	for (; a->a_type != AT_NULL; a++) {
 		switch (a->a_type) {
@@ -148,7 +146,8 @@ static void report_complaint(const struct complaint *c)
 
 static void report_config(int log_error)
 {
-	int shown = config.complaint_count < COMPLAINTS_MOST ? config.complaint_count : COMPLAINTS_MOST;
+	int shown =
+		config.complaint_count < COMPLAINTS_MOST ? config.complaint_count : COMPLAINTS_MOST;
 
 	for (int i = 0; i < shown; i++)
 		report_complaint(&config.complaints[i]);
@@ -207,7 +206,8 @@ static void load(int argc, char **argv, char **envp)
 
 	process.libc = which_libc();
 	if (argv && envp) {
-		/* argv as the kernel laid it: behind its NULL the environment, behind that the vector */
+		/* argv as the kernel laid it: behind its NULL the environment, behind that the
+		 * vector */
 		char **end = argv + argc + 1;
 
 		while (*end)
@@ -223,18 +223,19 @@ static void load(int argc, char **argv, char **envp)
 	if (secure || config.disabled || process.libc == LIBC_NONE || is_second_copy())
 		return;
 	process.pid = sys_getpid();
-	process.parent = sys_getppid();
 	process.start_ns = sys_clock_ns(CLOCK_BOOTTIME);
 	process.preload = env_of(envp, "LD_PRELOAD=");
 	const struct link_map *self = modules_self();
 	if (self && self->l_name)
 		process.self = self->l_name;
-	if (config.mark)
-		mark_parse(&mark, config.mark);
+	mark = (struct mark){0};
+	if (config.mark && mark_parse(&mark, config.mark))
+		process.role = (enum role)scope_role(&mark, process.pid, sys_getppid());
 	else
-		mark = (struct mark){0};
-	process.role = (enum role)scope_role(&mark, process.pid, process.parent);
+		process.role = ROLE_ROOT;
 	process.active = true;
+	if (!config.ignore[HOOK_sigaction] && !config.ignore[HOOK_signal])
+		dispositions_watch();
 	if (!scope_reports(false)) {
 		log_defer(&mark.log, mark.pid);
 		return;
@@ -246,6 +247,7 @@ static void load(int argc, char **argv, char **envp)
 		report_config(error);
 		report_start();
 	}
+	log_settled();
 }
 
 void init_early(int argc, char **argv, char **envp)
@@ -266,15 +268,10 @@ bool epitaph_enter(int hook)
 	return process.active && !config.ignore[hook];
 }
 
-bool in_forked_child(void)
-{
-	return sys_getpid() != process.pid;
-}
-
 __attribute__((constructor)) static void constructor(int argc, char **argv, char **envp)
 {
-	/* Only glibc passes arguments here; musl came through __libc_start_main before, and what stands
-	 * in the argument registers is nothing. */
+	/* Only glibc passes arguments here; musl came through __libc_start_main before, and what
+	 * stands in the argument registers is nothing. */
 	ending_constructed();
 	/* musl's __libc_start_main has set environ to the kernel's array since. */
 	char ***environ_at = process.envp ? environ_find() : NULL;

@@ -16,6 +16,7 @@
 #include "sys.h"
 #include "text.h"
 
+enum { MODE_MEMORY = 1 << 20 }; /* beside the bits of st_mode */
 enum { FD_HIGH = 500, WAIT_MS = 1000, WAIT_CHILD_MS = 50 };
 
 /* TCGETS, but for ppc64, whose macro needs a struct that collides with libc's. */
@@ -26,18 +27,25 @@ enum { FD_HIGH = 500, WAIT_MS = 1000, WAIT_CHILD_MS = 50 };
 #endif
 
 static struct {
-	int fd;     /* our descriptor, or -1 */
+	int fd;	    /* our descriptor, or -1 */
 	int source; /* the program's descriptor that fd copies: 2, or N of fd:N; -1 with a path */
 	struct log_identity id;
 	int root_pid;
 	bool terminal;
-	bool by_path;    /* out_path is the log, to be opened again where fd is gone */
+	bool fresh;	 /* just opened: nobody can have closed it */
+	bool by_path;	 /* out_path is the log, to be opened again where fd is gone */
 	bool detachable; /* somebody may wait for its end: a pipe, a socket, a terminal */
-	bool waits;      /* a write may have to wait for room */
-	bool raises;     /* a write may raise SIGPIPE, SIGXFSZ or SIGTTOU */
+	bool waits;	 /* a write may have to wait for room */
+	bool raises;	 /* a write may raise SIGPIPE, SIGXFSZ or SIGTTOU */
 } out;
 
 static char out_path[4096] EPITAPH_COLD;
+
+/* Major number 1: /dev/null and its kin, which are no terminal. */
+static bool is_memory_device(const sys_stat *st)
+{
+	return (st->st_mode & S_IFMT) == S_IFCHR && st->st_rdev >> 8 == 1;
+}
 
 static struct log_identity identity_of(int fd, unsigned int *mode)
 {
@@ -45,7 +53,7 @@ static struct log_identity identity_of(int fd, unsigned int *mode)
 
 	if (sys_fstat(fd, &st) != 0)
 		return (struct log_identity){0};
-	*mode = st.st_mode;
+	*mode = st.st_mode | (is_memory_device(&st) ? MODE_MEMORY : 0);
 	return (struct log_identity){st.st_dev, st.st_ino, true};
 }
 
@@ -79,8 +87,10 @@ static void take(int fd, struct log_identity id, unsigned int mode)
 	char termios[64];
 
 	out.fd = fd;
+	out.fresh = true;
 	out.id = id;
-	out.terminal = (mode & S_IFMT) == S_IFCHR && SYS3(SYS_ioctl, fd, GET_TERMIOS, termios) == 0;
+	out.terminal = (mode & S_IFMT) == S_IFCHR && !(mode & MODE_MEMORY) &&
+		       SYS3(SYS_ioctl, fd, GET_TERMIOS, termios) == 0;
 	out.detachable = (mode & S_IFMT) != S_IFREG;
 	out.raises = (mode & S_IFMT) != S_IFCHR || out.terminal; /* not /dev/null and its like */
 	out.waits = out.raises && out.detachable;
@@ -89,7 +99,8 @@ static void take(int fd, struct log_identity id, unsigned int mode)
 static int open_path(void)
 {
 	/* O_NONBLOCK: opening a FIFO that nobody reads must not hang the program. */
-	int fd = sys_open(out_path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
+	int fd = sys_open(out_path,
+			  O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
 	int high;
 
 	if (fd < 0)
@@ -185,6 +196,11 @@ struct log_identity log_identity(void)
 	return out.by_path ? (struct log_identity){0} : out.id;
 }
 
+void log_settled(void)
+{
+	out.fresh = false;
+}
+
 bool log_is_terminal(void)
 {
 	return out.terminal;
@@ -226,6 +242,10 @@ static int usable(bool *opened)
 	int fd = out.fd;
 
 	*opened = false;
+	if (fd >= 0 && out.fresh) { /* the program has not run yet */
+		out.fresh = false;
+		return fd;
+	}
 	if (fd >= 0) {
 		id = identity_of(fd, &mode);
 		if (same(&id, &out.id))
@@ -252,18 +272,20 @@ void log_termination(const char *sentence, size_t len)
 	if (config.termination == TERMINATION_OFF)
 		return;
 	/* Looking for a file in /dev takes 4 us: only where it may be, in a pod. */
-	if (!named && process.pid != 1 && process.parent != 1 && !config.in_pod)
+	if (!named && process.pid != 1 && !config.in_pod)
 		return;
 	fd = sys_open(named ? config.termination_path : "/dev/termination-log",
-		      O_WRONLY | O_TRUNC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK | (named ? O_CREAT : 0), 0644);
+		      O_WRONLY | O_TRUNC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK |
+			      (named ? O_CREAT : 0),
+		      0644);
 	if (fd < 0)
 		return;
 	sys_write(fd, sentence, len < LOG_LINE_MOST ? len : LOG_LINE_MOST);
 	sys_close(fd);
 }
 
-/* A full pipe that nobody reads: waited for once, and not for long in a child, of which there may be
- * many; then lines are dropped until there is room. */
+/* A full pipe that nobody reads: waited for once, and not for long in a child, of which there may
+ * be many; then lines are dropped until there is room. */
 static bool has_room(int fd)
 {
 	static bool waited;
@@ -303,7 +325,8 @@ int log_failure(void)
 
 bool log_line(const char *line, size_t len)
 {
-	/* Signals 13, 25 and 22: what a write can raise here. Kernel signal sets are plain words. */
+	/* Signals 13, 25 and 22: what a write can raise here. Kernel signal sets are plain words.
+	 */
 	uint64_t mask = 1ull << (SIGPIPE - 1) | 1ull << (SIGXFSZ - 1) | 1ull << (SIGTTOU - 1);
 	uint64_t old = 0, pending = 0;
 	bool opened;
@@ -322,7 +345,8 @@ bool log_line(const char *line, size_t len)
 		n = sys_write(fd, line, len);
 	} while (n == -EINTR);
 	if (n == -EPIPE || n == -EFBIG) {
-		/* The signal that our write raised: take it back, unless the program's own waits. */
+		/* The signal that our write raised: take it back, unless the program's own waits.
+		 */
 		uint64_t raised = 1ull << ((n == -EPIPE ? SIGPIPE : SIGXFSZ) - 1);
 		long zero[2] = {0, 0};
 

@@ -35,6 +35,10 @@ void log_defer(const struct log_identity *root, int root_pid);
 /* What log_open settled on, for the mark. */
 struct log_identity log_identity(void);
 
+/* The program is about to run: from here on the descriptor is checked before each line. For load.
+ */
+void log_settled(void);
+
 /* Whether lines go to a terminal that wants colour. */
 bool log_is_terminal(void);
 
@@ -45,13 +49,14 @@ bool log_is_terminal(void);
  */
 bool log_line(const char *line, size_t len);
 
-/* Why a file that lines went to was given up for stderr, as an errno; told once, then 0. AS-safe. */
+/* Why a file that lines went to was given up for stderr, as an errno; told once, then 0. AS-safe.
+ */
 int log_failure(void);
 
 /*
  * Writes the end sentence where EPITAPH_TERMINATION_LOG says: by default into /dev/termination-log
- * where that is a file that can be written (Kubernetes shows its beginning in `kubectl describe pod`,
- * also for exit code 0). At most 4,096 bytes. AS-safe.
+ * where that is a file that can be written (Kubernetes shows its beginning in `kubectl describe
+ * pod`, also for exit code 0). At most 4,096 bytes. AS-safe.
  */
 void log_termination(const char *sentence, size_t len);
 

@@ -61,16 +61,10 @@ PLAIN_LOOPS int memcmp(const void *a, const void *b, size_t n)
 }
 
 #ifdef __arm__
-/* libgcc's division calls raise(SIGFPE) on a zero divisor, and its unwind tables name these two; the
- * shim divides by constants only, and nobody unwinds by name. */
-int raise(int sig);
+/* The unwind tables name these two, and nobody unwinds by name here. (raise, which libgcc's
+ * division calls on a zero divisor, is a hook of ours; the shim divides by constants only.) */
 void __aeabi_unwind_cpp_pr0(void);
 void __aeabi_unwind_cpp_pr1(void);
-
-int raise(int sig)
-{
-	return sig;
-}
 
 void __aeabi_unwind_cpp_pr0(void)
 {

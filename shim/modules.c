@@ -14,7 +14,8 @@
 #include "sys.h"
 #include "text.h"
 
-extern struct r_debug epitaph_r_debug __asm__("_r_debug") __attribute__((weak, visibility("default")));
+extern struct r_debug epitaph_r_debug __asm__("_r_debug")
+	__attribute__((weak, visibility("default")));
 extern struct r_debug *epitaph_dl_debug_addr __asm__("_dl_debug_addr")
 	__attribute__((weak, visibility("default")));
 
@@ -45,9 +46,10 @@ bool module_open(struct module *m, const struct link_map *map)
 	const ElfW(Dyn) *soname = NULL;
 
 	for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
-		/* glibc relocates these entries in memory where the section is writable; musl and the
-		 * vDSO leave them as in the file. */
-		uintptr_t at = d->d_un.d_ptr < map->l_addr ? d->d_un.d_ptr + map->l_addr : d->d_un.d_ptr;
+		/* glibc relocates these entries in memory where the section is writable; musl and
+		 * the vDSO leave them as in the file. */
+		uintptr_t at =
+			d->d_un.d_ptr < map->l_addr ? d->d_un.d_ptr + map->l_addr : d->d_un.d_ptr;
 
 		switch (d->d_tag) {
 		case DT_SYMTAB:
@@ -106,7 +108,8 @@ static bool defines(const struct module *m, uint32_t i, const char *name)
 	const ElfW(Sym) *s = &m->symbols[i];
 	unsigned int bind = s->st_info >> 4, type = s->st_info & 15;
 
-	return s->st_shndx != SHN_UNDEF && (bind == STB_GLOBAL || bind == STB_WEAK || bind == STB_GNU_UNIQUE) &&
+	return s->st_shndx != SHN_UNDEF &&
+	       (bind == STB_GLOBAL || bind == STB_WEAK || bind == STB_GNU_UNIQUE) &&
 	       type != STT_TLS && !(m->versions && (m->versions[i] & 0x8000)) &&
 	       str_eq(m->strings + s->st_name, name);
 }
@@ -177,10 +180,10 @@ void *modules_symbol(const char *name)
 	return NULL;
 }
 
-const ElfW(Phdr) *modules_main_phdr;
+const ElfW(Phdr) * modules_main_phdr;
 size_t modules_main_phnum;
 
-const ElfW(Phdr) *module_phdrs(const struct link_map *map, size_t *count)
+const ElfW(Phdr) * module_phdrs(const struct link_map *map, size_t *count)
 {
 	const ElfW(Ehdr) *e = (const void *)map->l_addr;
 
@@ -201,7 +204,7 @@ const struct link_map *module_at(uintptr_t pc, bool exec_only)
 {
 	for (const struct link_map *map = modules_first(); map; map = map->l_next) {
 		size_t n = 0;
-		const ElfW(Phdr) *p;
+		const ElfW(Phdr) * p;
 
 		if (!sys_readable(map, sizeof *map))
 			return NULL;
@@ -237,7 +240,8 @@ static uint32_t symbol_count(const struct module *m)
 	return last + 1;
 }
 
-const char *module_nearest(const struct link_map *map, uintptr_t pc, uintptr_t *distance, bool *exact)
+const char *module_nearest(const struct link_map *map, uintptr_t pc, uintptr_t *distance,
+			   bool *exact)
 {
 	const char *best = NULL;
 	struct module m;
@@ -260,4 +264,11 @@ const char *module_nearest(const struct link_map *map, uintptr_t pc, uintptr_t *
 		}
 	}
 	return best;
+}
+
+bool module_named(const struct link_map *map, const char *soname)
+{
+	struct module m;
+
+	return map && module_open(&m, map) && m.soname && str_eq(m.soname, soname);
 }

@@ -7,7 +7,6 @@
  */
 #include "moods.h"
 
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -19,9 +18,15 @@
 #include "scope.h"
 #include "sys.h"
 
+/* <linux/seccomp.h>, which not every libc's headers bring along. */
+#ifndef SECCOMP_MODE_STRICT
+enum { SECCOMP_MODE_STRICT = 1, SECCOMP_MODE_FILTER = 2 };
+#endif
+enum { SET_MODE_STRICT = 0, SET_MODE_FILTER = 1 };
+
 bool moods_sandboxes_seccomp(long operation, long program)
 {
-	return operation == SECCOMP_SET_MODE_STRICT || (operation == SECCOMP_SET_MODE_FILTER && program);
+	return operation == SET_MODE_STRICT || (operation == SET_MODE_FILTER && program);
 }
 
 bool moods_sandboxes_prctl(long option, long mode, long program)
@@ -39,10 +44,11 @@ static bool borrows_memory(void)
 
 static void say(const char *sentence)
 {
-	struct record *r = scope_reports(in_forked_child())
-				   ? record_begin(EVENT_SILENCE, process.role == ROLE_ROOT ? SEVERITY_WARN
-											   : SEVERITY_DEBUG)
-				   : NULL;
+	struct record *r =
+		scope_reports(in_forked_child())
+			? record_begin(EVENT_SILENCE,
+				       process.role == ROLE_ROOT ? SEVERITY_WARN : SEVERITY_DEBUG)
+			: NULL;
 
 	if (r) {
 		text_str(&r->body, sentence);
@@ -56,7 +62,8 @@ void moods_silence(void)
 {
 	if (borrows_memory())
 		return;
-	say("goes silent: the program enters a seccomp sandbox, which could answer any system call of "
+	say("goes silent: the program enters a seccomp sandbox, which could answer any system call "
+	    "of "
 	    "Epitaph's with a signal; its end will not be told");
 	silenced = true;
 	process.active = false;
@@ -76,7 +83,8 @@ typedef int prctl_function(int, unsigned long, unsigned long, unsigned long, uns
 prctl_function epitaph_prctl __asm__("prctl");
 
 /* Variadic in the header; five words here, as in the kernel (see syscall in exits.c). */
-EPITAPH_EXPORT int epitaph_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+EPITAPH_EXPORT int epitaph_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
+				 unsigned long d)
 {
 	prctl_function *next = (prctl_function *)next_get(HOOK_prctl);
 

@@ -17,8 +17,8 @@ void moods_silence(void);
 /* The sandbox was refused: as before. AS-safe. */
 void moods_speak(void);
 
-/* Whether the words of a seccomp(2) or prctl(2) call enter a sandbox; one without a filter program only
- * asks whether the kernel knows filters. AS-safe. */
+/* Whether the words of a seccomp(2) or prctl(2) call enter a sandbox; one without a filter program
+ * only asks whether the kernel knows filters. AS-safe. */
 bool moods_sandboxes_seccomp(long operation, long program);
 bool moods_sandboxes_prctl(long option, long mode, long program);
 

@@ -1,5 +1,6 @@
 /*
- * Names of errors that a log, an exec or a spawn can meet (man 3 errno).
+ * Names of errors that a log, an exec or a spawn can meet (man 3 errno), of signals (man 7 signal)
+ * and of the codes that tell why one was sent (man 2 sigaction).
  *
  * Runs in: anywhere.
  * SPDX-License-Identifier: MIT
@@ -7,6 +8,8 @@
 #include "names.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stddef.h>
 
 const char *error_name(int error)
 {
@@ -64,4 +67,127 @@ const char *error_name(int error)
 	default:
 		return "error";
 	}
+}
+
+const char *signal_name(int sig)
+{
+	switch (sig) {
+	case SIGHUP:
+		return "SIGHUP";
+	case SIGINT:
+		return "SIGINT";
+	case SIGQUIT:
+		return "SIGQUIT";
+	case SIGILL:
+		return "SIGILL";
+	case SIGTRAP:
+		return "SIGTRAP";
+	case SIGABRT:
+		return "SIGABRT";
+	case SIGBUS:
+		return "SIGBUS";
+	case SIGFPE:
+		return "SIGFPE";
+	case SIGKILL:
+		return "SIGKILL";
+	case SIGUSR1:
+		return "SIGUSR1";
+	case SIGSEGV:
+		return "SIGSEGV";
+	case SIGUSR2:
+		return "SIGUSR2";
+	case SIGPIPE:
+		return "SIGPIPE";
+	case SIGALRM:
+		return "SIGALRM";
+	case SIGTERM:
+		return "SIGTERM";
+	case SIGSTKFLT:
+		return "SIGSTKFLT";
+	case SIGCHLD:
+		return "SIGCHLD";
+	case SIGCONT:
+		return "SIGCONT";
+	case SIGSTOP:
+		return "SIGSTOP";
+	case SIGTSTP:
+		return "SIGTSTP";
+	case SIGTTIN:
+		return "SIGTTIN";
+	case SIGTTOU:
+		return "SIGTTOU";
+	case SIGURG:
+		return "SIGURG";
+	case SIGXCPU:
+		return "SIGXCPU";
+	case SIGXFSZ:
+		return "SIGXFSZ";
+	case SIGVTALRM:
+		return "SIGVTALRM";
+	case SIGPROF:
+		return "SIGPROF";
+	case SIGWINCH:
+		return "SIGWINCH";
+	case SIGIO:
+		return "SIGIO";
+	case SIGPWR:
+		return "SIGPWR";
+	case SIGSYS:
+		return "SIGSYS";
+	default:
+		return NULL;
+	}
+}
+
+struct code {
+	short sig; /* 0: any */
+	short code;
+	char name[16];
+};
+
+static const struct code codes[] = {
+	{0, SI_USER, "SI_USER"},
+	{0, SI_KERNEL, "SI_KERNEL"},
+	{0, SI_QUEUE, "SI_QUEUE"},
+	{0, SI_TIMER, "SI_TIMER"},
+	{0, SI_MESGQ, "SI_MESGQ"},
+	{0, SI_ASYNCIO, "SI_ASYNCIO"},
+	{0, SI_SIGIO, "SI_SIGIO"},
+	{0, SI_TKILL, "SI_TKILL"},
+	{SIGILL, ILL_ILLOPC, "ILL_ILLOPC"},
+	{SIGILL, ILL_ILLOPN, "ILL_ILLOPN"},
+	{SIGILL, ILL_ILLADR, "ILL_ILLADR"},
+	{SIGILL, ILL_ILLTRP, "ILL_ILLTRP"},
+	{SIGILL, ILL_PRVOPC, "ILL_PRVOPC"},
+	{SIGILL, ILL_PRVREG, "ILL_PRVREG"},
+	{SIGILL, ILL_COPROC, "ILL_COPROC"},
+	{SIGILL, ILL_BADSTK, "ILL_BADSTK"},
+	{SIGFPE, FPE_INTDIV, "FPE_INTDIV"},
+	{SIGFPE, FPE_INTOVF, "FPE_INTOVF"},
+	{SIGFPE, FPE_FLTDIV, "FPE_FLTDIV"},
+	{SIGFPE, FPE_FLTOVF, "FPE_FLTOVF"},
+	{SIGFPE, FPE_FLTUND, "FPE_FLTUND"},
+	{SIGFPE, FPE_FLTRES, "FPE_FLTRES"},
+	{SIGFPE, FPE_FLTINV, "FPE_FLTINV"},
+	{SIGFPE, FPE_FLTSUB, "FPE_FLTSUB"},
+	{SIGSEGV, SEGV_MAPERR, "SEGV_MAPERR"},
+	{SIGSEGV, SEGV_ACCERR, "SEGV_ACCERR"},
+	{SIGSEGV, SEGV_BNDERR, "SEGV_BNDERR"},
+	{SIGSEGV, SEGV_PKUERR, "SEGV_PKUERR"},
+	{SIGBUS, BUS_ADRALN, "BUS_ADRALN"},
+	{SIGBUS, BUS_ADRERR, "BUS_ADRERR"},
+	{SIGBUS, BUS_OBJERR, "BUS_OBJERR"},
+	{SIGBUS, BUS_MCEERR_AR, "BUS_MCEERR_AR"},
+	{SIGBUS, BUS_MCEERR_AO, "BUS_MCEERR_AO"},
+	{SIGTRAP, TRAP_BRKPT, "TRAP_BRKPT"},
+	{SIGTRAP, TRAP_TRACE, "TRAP_TRACE"},
+	{SIGSYS, 1, "SYS_SECCOMP"},
+};
+
+const char *signal_code_name(int sig, int code)
+{
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if ((codes[i].sig == 0 || codes[i].sig == sig) && codes[i].code == code)
+			return codes[i].name;
+	return NULL;
 }

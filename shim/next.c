@@ -18,6 +18,11 @@ static const char names[USE_END][24] = {
 	[USE_on_exit] = "on_exit",
 	[USE_gnu_get_libc_version] = "gnu_get_libc_version",
 	[USE_errno_location] = "__errno_location",
+#ifdef __aarch64__
+	[USE_vdso_clock] = "__kernel_clock_gettime",
+#else
+	[USE_vdso_clock] = "__vdso_clock_gettime",
+#endif
 };
 
 static void *slots[USE_END];

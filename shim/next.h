@@ -24,13 +24,15 @@ enum use {
 	USE_on_exit,
 	USE_gnu_get_libc_version,
 	USE_errno_location,
+	USE_vdso_clock, /* the kernel's, in every process; musl does not list it */
 	USE_END
 };
 
 /*
- * The next definition, or NULL where no object behind us has one. Looked up at the first call: binding
- * all of them at load costs every start what most processes never need, and the look-up takes no
- * lock. It reads the loader's list only as far as libc, which no dlclose ever removes. AS-safe.
+ * The next definition, or NULL where no object behind us has one. Looked up at the first call:
+ * binding all of them at load costs every start what most processes never need, and the look-up
+ * takes no lock. It reads the loader's list only as far as libc, which no dlclose ever removes.
+ * AS-safe.
  */
 void *next_get(enum hook hook);
 

@@ -37,8 +37,8 @@ void procfs_path(char *buf, size_t cap, int pid, const char *leaf)
 
 enum { STAT_MOST = 512 };
 
-/* Reads /proc/PID/stat and finds a field by its place (man 5 proc), from the third on; NULL where it is
- * not there. */
+/* Reads /proc/PID/stat and finds a field by its place (man 5 proc), from the third on; NULL where
+ * it is not there. */
 static const char *stat_at(char *stat, int pid, int wanted)
 {
 	char path[32];
@@ -83,7 +83,7 @@ char procfs_state(int pid)
 	char stat[STAT_MOST];
 	const char *p = stat_at(stat, pid, 3);
 
-	return p ? *p : 0;
+	return p ? *p : (char)0;
 }
 
 long procfs_exe(char *buf, size_t cap)

@@ -17,8 +17,9 @@
 static struct record pool[2] __attribute__((section(".bss.yy_pool")));
 static int pool_busy[2];
 
-static const char *const event_names[] = {"epitaph.start", "epitaph.config", "epitaph.exec",
-					  "epitaph.silence", "epitaph.end"};
+static const char *const event_names[] = {"epitaph.start", "epitaph.config", "epitaph.signal",
+					  "epitaph.kill",  "epitaph.exec",   "epitaph.silence",
+					  "epitaph.end"};
 static const char *const severity_names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
 
 static struct record *allocate(void)
@@ -52,6 +53,7 @@ void record_drop(struct record *r)
 struct record *record_begin(enum event event, enum severity severity)
 {
 	struct record *r;
+	int tid;
 
 	if ((int)severity > (int)config.level)
 		return NULL;
@@ -60,10 +62,10 @@ struct record *record_begin(enum event event, enum severity severity)
 		return NULL;
 	r->event = event;
 	r->severity = severity;
-	r->pid = sys_getpid();
+	r->pid = who_runs(&tid);
 	if (config.format == FORMAT_JSON)
 		r->unix_ns = sys_clock_ns(CLOCK_REALTIME);
-	r->mono_ns = sys_clock_ns(CLOCK_BOOTTIME);
+	r->mono_ns = event == EVENT_START ? process.start_ns : sys_clock_ns(CLOCK_BOOTTIME);
 	r->field_count = 0;
 	r->body = text_over(r->body_buf, sizeof r->body_buf);
 	/* Not yet ended with NUL: that would touch two more pages. */
@@ -271,16 +273,34 @@ static void json_put_number(struct text *t, const char *key, enum field_type typ
 	json_put(t, &(struct field){.key = key, .type = type, .u.integer = value});
 }
 
+/* The cleaned path of the running program: read once, because it costs, and because it stays. */
+static const char *executable(struct record *r)
+{
+	static char path[1024] EPITAPH_COLD;
+	static int state; /* 0: not read, 1: somebody is at it, 2: there */
+	int unread = 0;
+
+	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == 2)
+		return path;
+	struct text t = text_over(r->work + 4096, sizeof path);
+	if (procfs_exe(r->work, 4096) <= 0)
+		text_clean(&t, process.execfn, str_len(process.execfn));
+	else
+		text_clean(&t, r->work, str_len(r->work));
+	if (__atomic_compare_exchange_n(&state, &unread, 1, false, __ATOMIC_ACQUIRE,
+					__ATOMIC_RELAXED)) {
+		__builtin_memcpy(path, t.buf, t.len + 1);
+		__atomic_store_n(&state, 2, __ATOMIC_RELEASE);
+	}
+	return t.buf;
+}
+
 static void write_json(struct record *r)
 {
 	/* Room for the closing brace and the newline is kept back. */
 	struct text t = text_over(r->line, LOG_LINE_MOST - 1);
-	struct text exe = text_over(r->work + 4096, 1024);
+	const char *exe = executable(r);
 
-	if (procfs_exe(r->work, 4096) <= 0)
-		text_clean(&exe, process.execfn, str_len(process.execfn));
-	else
-		text_clean(&exe, r->work, str_len(r->work));
 	text_str(&t, "{\"timestamp\":\"");
 	text_time(&t, r->unix_ns);
 	text_char(&t, '"');
@@ -289,8 +309,8 @@ static void write_json(struct record *r)
 	json_put_string(&t, "body", r->body.buf);
 	json_put_number(&t, "process.pid", FIELD_INTEGER, r->pid);
 	json_put_number(&t, "process.parent_pid", FIELD_INTEGER, sys_getppid());
-	json_put_string(&t, "process.executable.path", exe.buf);
-	json_put_string(&t, "process.executable.name", str_base(exe.buf));
+	json_put_string(&t, "process.executable.path", exe);
+	json_put_string(&t, "process.executable.name", str_base(exe));
 	json_put_number(&t, "process.uptime", FIELD_SECONDS, r->mono_ns - process.start_ns);
 	for (int i = 0; i < r->field_count; i++)
 		json_put(&t, &r->fields[i]);

@@ -14,7 +14,15 @@
 #include "text.h"
 #include "unwind.h"
 
-enum event { EVENT_START, EVENT_CONFIG, EVENT_EXEC, EVENT_SILENCE, EVENT_END };
+enum event {
+	EVENT_START,
+	EVENT_CONFIG,
+	EVENT_SIGNAL,
+	EVENT_KILL,
+	EVENT_EXEC,
+	EVENT_SILENCE,
+	EVENT_END
+};
 enum severity { SEVERITY_ERROR, SEVERITY_WARN, SEVERITY_INFO, SEVERITY_DEBUG }; /* as enum level */
 
 enum field_type { FIELD_STRING, FIELD_INTEGER, FIELD_SECONDS, FIELD_BOOLEAN };
@@ -47,9 +55,9 @@ struct record {
 	char line[LOG_LINE_MOST + 1];
 	char details_buf[2048];
 	char arena_buf[6144];
-	struct place caller;              /* scratch for who names code */
+	struct place caller;		  /* scratch for who names code */
 	struct place places[PLACES_MOST]; /* the same, for a trace */
-	char work[16384]; /* scratch for reading files */
+	char work[16384];		  /* scratch for reading files */
 };
 
 /*
@@ -58,7 +66,8 @@ struct record {
  */
 struct record *record_begin(enum event event, enum severity severity);
 
-/* Fields; the string is copied and cleaned of what a log must not hold. Past FIELDS_MOST: dropped. */
+/* Fields; the string is copied and cleaned of what a log must not hold. Past FIELDS_MOST: dropped.
+ */
 void record_string(struct record *r, const char *key, const char *value);
 /* The same for a literal, which needs neither. */
 void record_static(struct record *r, const char *key, const char *literal);

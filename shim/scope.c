@@ -62,12 +62,12 @@ int scope_role(struct mark *m, int pid, int parent)
 	bool alive = m->pid && m->loaded_ns <= (uint64_t)sys_clock_ns(CLOCK_BOOTTIME);
 
 	if (alive) {
-		/* In ticks of 10 ms (USER_HZ is 100 on every port). Without /proc there is none: then
-		 * only the two pids that need no proof of life are believed. */
+		/* In ticks of 10 ms (USER_HZ is 100 on every port). Without /proc there is none:
+		 * then only the two pids that need no proof of life are believed. */
 		uint64_t ticks = procfs_start_time(m->pid);
 
 		alive = ticks ? ticks <= m->loaded_ns / 10000000 &&
-					 (m->pid == pid || is_ancestor(m->pid, parent))
+					(m->pid == pid || is_ancestor(m->pid, parent))
 			      : m->pid == pid || m->pid == parent;
 	}
 
@@ -84,5 +84,11 @@ bool scope_reports(bool forked)
 		return true;
 	if (forked && config.level < LEVEL_DEBUG)
 		return false;
-	return process.role == ROLE_ROOT || (process.role == ROLE_NEAR && config.scope == SCOPE_NEAR);
+	return process.role == ROLE_ROOT ||
+	       (process.role == ROLE_NEAR && config.scope == SCOPE_NEAR);
+}
+
+bool scope_reports_death(bool forked)
+{
+	return config.scope != SCOPE_ROOT || (process.role == ROLE_ROOT && !forked);
 }

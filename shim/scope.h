@@ -5,11 +5,11 @@
  *     EPITAPH_ROOT=PID:LOADED:DEV:INO
  *
  * LOADED (nanoseconds since boot) proves that the pid still is that process: it must have started
- * before, must be an ancestor, and the mark must not come from the future. So a mark that was baked into an image, or that
- * outlived its container, hides nobody. (The process's own start time would be the plainer proof,
- * but reading it costs the main process a fifth of its budget at start; only children read /proc.)
- * DEV:INO is the root's log, so that a child whose stderr was redirected does not write into what the
- * program made of it.
+ * before, must be an ancestor, and the mark must not come from the future. So a mark that was baked
+ * into an image, or that outlived its container, hides nobody. (The process's own start time would
+ * be the plainer proof, but reading it costs the main process a fifth of its budget at start; only
+ * children read /proc.) DEV:INO is the root's log, so that a child whose stderr was redirected does
+ * not write into what the program made of it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,7 +37,12 @@ void mark_format(char *buf, size_t cap, const struct mark *m);
 /* Finds the role of this process from the mark it inherited; clears a mark that is stale. */
 int scope_role(struct mark *m, int pid, int parent);
 
-/* Whether EPITAPH_SCOPE wants an end record of this process; `forked`: it has not exec'd. AS-safe. */
+/* Whether EPITAPH_SCOPE wants an end record of this process; `forked`: it has not exec'd. AS-safe.
+ */
 bool scope_reports(bool forked);
+
+/* Whether EPITAPH_SCOPE wants the record of a death by a signal: of any process, but for `root`.
+ * AS-safe. */
+bool scope_reports_death(bool forked);
 
 #endif

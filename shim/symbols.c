@@ -35,7 +35,8 @@ static void from_file(struct place *p, int n, const struct link_map *map, char *
 	    e.e_shentsize != sizeof(ElfW(Shdr)))
 		goto out;
 	for (uint64_t i = 0; i < e.e_shnum && symtab.sh_type != SHT_SYMTAB; i++)
-		if (sys_pread(fd, &symtab, sizeof symtab, e.e_shoff + i * sizeof symtab) != sizeof symtab)
+		if (sys_pread(fd, &symtab, sizeof symtab, e.e_shoff + i * sizeof symtab) !=
+		    sizeof symtab)
 			goto out;
 	if (symtab.sh_type != SHT_SYMTAB || symtab.sh_size / sizeof(ElfW(Sym)) > SYMTAB_MOST ||
 	    symtab.sh_link >= e.e_shnum ||
@@ -48,7 +49,8 @@ static void from_file(struct place *p, int n, const struct link_map *map, char *
 
 		if (sys_pread(fd, buf, want, symtab.sh_offset + off) != (long)want)
 			break;
-		for (const ElfW(Sym) *s = (const void *)buf; (const char *)(s + 1) <= buf + want; s++) {
+		for (const ElfW(Sym) *s = (const void *)buf; (const char *)(s + 1) <= buf + want;
+		     s++) {
 			if ((s->st_info & 15) != STT_FUNC || s->st_shndx == SHN_UNDEF)
 				continue;
 			for (int i = 0; i < n; i++) {
@@ -91,7 +93,8 @@ void places_find(struct place *p, int n, char *buf, size_t len)
 		p[i].symbol[0] = '\0';
 		p[i].map = module_at(p[i].pc, false);
 		p[i].offset = p[i].map ? p[i].pc - p[i].map->l_addr : 0;
-		name = p[i].map ? module_nearest(p[i].map, p[i].pc, &p[i].distance, &p[i].exact) : NULL;
+		name = p[i].map ? module_nearest(p[i].map, p[i].pc, &p[i].distance, &p[i].exact)
+				: NULL;
 		if (name) {
 			p[i].found = true;
 			keep_name(&p[i], name);

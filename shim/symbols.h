@@ -19,11 +19,11 @@ struct link_map;
 struct place {
 	uintptr_t pc;
 	const struct link_map *map; /* NULL: in no object (generated code, or a broken stack) */
-	uintptr_t offset;           /* of pc from the load base: what addr2line -e wants */
-	uintptr_t distance;         /* of pc from the symbol */
-	bool exact;                 /* the symbol's size covers pc; otherwise it is only the nearest */
+	uintptr_t offset;	    /* of pc from the load base: what addr2line -e wants */
+	uintptr_t distance;	    /* of pc from the symbol */
+	bool exact; /* the symbol's size covers pc; otherwise it is only the nearest */
 	bool found;
-	char symbol[200];           /* as in the table, cut at 199 bytes; valid where found */
+	char symbol[200]; /* as in the table, cut at 199 bytes; valid where found */
 };
 
 /*

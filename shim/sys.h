@@ -41,24 +41,25 @@ long sys_call6(long n, long a, long b, long c, long d, long e, long f); /* it ca
 
 #if __SIZEOF_POINTER__ == 8
 typedef struct stat sys_stat; /* the kernel's own layout on every 64-bit port that we have */
-#define SYS_FSTAT    SYS_fstat
-#define SYS_FSTATAT  SYS_newfstatat
-#define SYS_MMAP     SYS_mmap
-#define SYS_FCNTL    SYS_fcntl
+#define SYS_FSTAT   SYS_fstat
+#define SYS_FSTATAT SYS_newfstatat
+#define SYS_MMAP    SYS_mmap
+#define SYS_FCNTL   SYS_fcntl
 #else
 typedef struct stat64 sys_stat;
-#define SYS_FSTAT    SYS_fstat64
-#define SYS_FSTATAT  SYS_fstatat64
-#define SYS_MMAP     SYS_mmap2
-#define SYS_FCNTL    SYS_fcntl64
+#define SYS_FSTAT   SYS_fstat64
+#define SYS_FSTATAT SYS_fstatat64
+#define SYS_MMAP    SYS_mmap2
+#define SYS_FCNTL   SYS_fcntl64
 #endif
 
-#define SYS0(n)                sys_call6((n), 0, 0, 0, 0, 0, 0)
-#define SYS1(n, a)             sys_call6((n), (long)(a), 0, 0, 0, 0, 0)
-#define SYS2(n, a, b)          sys_call6((n), (long)(a), (long)(b), 0, 0, 0, 0)
-#define SYS3(n, a, b, c)       sys_call6((n), (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define SYS4(n, a, b, c, d)    sys_call6((n), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-#define SYS5(n, a, b, c, d, e) sys_call6((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define SYS0(n)		    sys_call6((n), 0, 0, 0, 0, 0, 0)
+#define SYS1(n, a)	    sys_call6((n), (long)(a), 0, 0, 0, 0, 0)
+#define SYS2(n, a, b)	    sys_call6((n), (long)(a), (long)(b), 0, 0, 0, 0)
+#define SYS3(n, a, b, c)    sys_call6((n), (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define SYS4(n, a, b, c, d) sys_call6((n), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define SYS5(n, a, b, c, d, e)                                                                     \
+	sys_call6((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 
 static inline int sys_getpid(void)
 {

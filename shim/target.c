@@ -61,19 +61,20 @@ static void answer(struct target *t, enum follow follow, const char *reason)
 static void examine_elf(struct target *t, const char *buf, size_t got)
 {
 	const ElfW(Ehdr) *own, *e = (const void *)buf;
-	const ElfW(Phdr) *p = (const void *)(buf + e->e_phoff);
+	const ElfW(Phdr) *p;
 	const struct link_map *self = modules_self();
 
 	own = self ? (const void *)self->l_addr : e;
-	if (e->e_ident[EI_CLASS] != own->e_ident[EI_CLASS] || e->e_ident[EI_DATA] != own->e_ident[EI_DATA] ||
-	    e->e_machine != own->e_machine) {
+	if (e->e_ident[EI_CLASS] != own->e_ident[EI_CLASS] ||
+	    e->e_ident[EI_DATA] != own->e_ident[EI_DATA] || e->e_machine != own->e_machine) {
 		answer(t, FOLLOW_NO, "is built for another architecture");
 		return;
 	}
-	if (e->e_phoff > got || (got - e->e_phoff) / sizeof *p < e->e_phnum) {
+	if (e->e_phoff > got || e->e_phoff % _Alignof(ElfW(Phdr)) || (got - e->e_phoff) / sizeof *p < e->e_phnum) {
 		answer(t, FOLLOW_UNKNOWN, "has its program headers in an unusual place");
 		return;
 	}
+	p = (const void *)(buf + e->e_phoff);
 	for (size_t i = 0; i < e->e_phnum; i++)
 		if (p[i].p_type == PT_INTERP)
 			return;
@@ -153,7 +154,8 @@ static void resolved_path(struct target *t, int fd, const char *given)
 	text_str(&p, given);
 }
 
-void target_examine(struct target *t, int dirfd, const char *path, char *const *envp, char *buf, size_t cap)
+void target_examine(struct target *t, int dirfd, const char *path, char *const *envp, char *buf,
+		    size_t cap)
 {
 	char link[40], leaf[24];
 
@@ -172,7 +174,8 @@ void target_examine(struct target *t, int dirfd, const char *path, char *const *
 		path = link;
 	}
 	for (int i = 0; i < SCRIPTS_MOST; i++) {
-		int fd = (int)SYS4(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+		int fd = (int)SYS4(SYS_openat, dirfd, path,
+				   O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
 		bool script;
 
 		if (fd < 0) {
@@ -196,12 +199,13 @@ void target_examine(struct target *t, int dirfd, const char *path, char *const *
 
 		text_str(&p, path);
 	}
-	if (t->follow == FOLLOW_YES && process.preload && !preloads_us(env_value(envp, "LD_PRELOAD")))
+	if (t->follow == FOLLOW_YES && process.preload &&
+	    !preloads_us(env_value(envp, "LD_PRELOAD")))
 		answer(t, FOLLOW_NO, "does not get the shim in its LD_PRELOAD");
 }
 
-void target_search(struct target *t, const char *name, char *const *path_env, char *const *envp, char *buf,
-		   size_t cap)
+void target_search(struct target *t, const char *name, char *const *path_env, char *const *envp,
+		   char *buf, size_t cap)
 {
 	const char *list = env_value(path_env, "PATH");
 	bool slash = false;

@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 struct trace {
-	int count;          /* frames in pc, newest first */
-	int guessed;        /* from this index on found by scanning the stack: likely, not certain */
-	uintptr_t pc[64];   /* call sites (return address - 1), or the interrupted instruction */
+	int count;	  /* frames in pc, newest first */
+	int guessed;	  /* from this index on found by scanning the stack: likely, not certain */
+	uintptr_t pc[64]; /* call sites (return address - 1), or the interrupted instruction */
 };
 
 /*
@@ -24,5 +24,11 @@ struct trace {
  * trace is empty. AS-safe; about 300 bytes of stack.
  */
 void unwind_here(struct trace *t, int max);
+
+/*
+ * The same from where a signal interrupted the thread; the first frame is the interrupted
+ * instruction. `context` is the handler's ucontext_t. AS-safe.
+ */
+void unwind_context(struct trace *t, int max, const void *context);
 
 #endif

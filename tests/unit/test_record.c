@@ -24,6 +24,7 @@ static int open_log(void **state)
 	log_fd = mkstemp(name);
 	unlink(name);
 	process.pid = getpid();
+	process.name = process.execfn = "unit";
 	config_parse(&config, NULL);
 	config.log = LOG_FD;
 	config.log_fd = log_fd;

@@ -19,7 +19,7 @@ static char *const with[] = {(char *)(uintptr_t) "LD_PRELOAD=/lib/libepitaph.so"
 static int make_folder(void **state)
 {
 	(void)state;
-	process.preload = "/lib/libepitaph.so";
+	process.preload = process.self = "/lib/libepitaph.so";
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(file, sizeof file, "%s/f", folder);

@@ -1,0 +1,331 @@
+/*
+ * Sentences; the contract is in verdict.h. What was seen is stated, what is inferred says so.
+ *
+ * Runs in: any thread, signal handler, vfork child.
+ * SPDX-License-Identifier: MIT
+ */
+#include "verdict.h"
+
+#include <signal.h>
+
+#include "config.h"
+#include "epitaph.h"
+#include "flood.h"
+#include "log.h"
+#include "modules.h"
+#include "names.h"
+#include "next.h"
+#include "received.h"
+#include "record.h"
+
+static const char *const cause_names[] = {"main_returned", "exit",  "_exit", "quick_exit",
+					  "libc_exit",	   "abort", "signal"};
+
+/* ", in thread worker[12]", but for the main thread. */
+static void text_thread(struct record *r, const struct claim *c)
+{
+	if (c->tid == r->pid)
+		return;
+	text_str(&r->body, ", in thread ");
+	text_clean(&r->body, c->thread, str_len(c->thread));
+	text_char(&r->body, '[');
+	text_dec(&r->body, c->tid);
+	text_char(&r->body, ']');
+}
+
+/* "exit(3) called by server+0x12 (main+0x4), in thread worker[12]" */
+static void describe(struct record *r, const struct claim *c)
+{
+	struct text *t = &r->body;
+
+	if (c->cause == CAUSE_MAIN_RETURNED) {
+		text_str(t, "main() returned ");
+		text_dec(t, c->code);
+		return;
+	}
+	text_str(t, c->call);
+	if (str_eq(c->call, "daemon") || c->cause == CAUSE_ABORT) {
+		text_str(t, "()");
+	} else if (!str_starts(c->call, "syscall")) {
+		text_char(t, '(');
+		text_dec(t, c->code);
+		text_char(t, ')');
+	}
+	if (c->caller) {
+		text_str(t, " called by ");
+		r->caller.pc = c->caller;
+		places_find(&r->caller, 1, r->work, sizeof r->work);
+		text_place(t, &r->caller);
+	}
+	text_thread(r, c);
+}
+
+/* libc, or the libpthread that stood beside glibc before 2.34 and called exit from outside. */
+static bool is_libc(const struct link_map *map)
+{
+	return map && (map == module_at((uintptr_t)next_get(HOOK_exit), true) ||
+		       module_named(map, "libpthread.so.0"));
+}
+
+/* An end that no hook saw. The stack tells for whom libc called exit inside itself, or that the
+ * program reached libc's exit past our hook (its own dlsym; EPITAPH_IGNORE). */
+static enum cause describe_inside(struct record *r, const struct claim *c)
+{
+	/* Frames that were guessed prove nothing. */
+	int n = c->trace.count < c->trace.guessed ? c->trace.count : c->trace.guessed, user = 0;
+
+	for (int i = 0; i < n; i++)
+		r->places[i].pc = c->trace.pc[i];
+	places_find(r->places, n, r->work, sizeof r->work);
+	while (user < n && is_libc(r->places[user].map))
+		user++;
+	if (user && user < n) {
+		const struct place *inside = &r->places[user - 1];
+
+		if (inside->exact && str_eq(inside->symbol, "exit")) {
+			text_str(&r->body, "exit(");
+			text_dec(&r->body, c->code);
+			text_str(&r->body, ") called by ");
+			text_place(&r->body, &r->places[user]);
+			return CAUSE_EXIT;
+		}
+		text_str(&r->body, "exit called inside libc");
+		if (inside->exact) {
+			text_str(&r->body, ", by ");
+			text_symbol(&r->body, inside);
+			text_str(&r->body, "()");
+		}
+		text_str(&r->body, ", for ");
+		text_place(&r->body, &r->places[user]);
+	} else if (n || process.libc == LIBC_MUSL) {
+		/* musl calls exit inside itself here only (err and its kin are hooks of ours); in
+		 * glibc nothing but libc is on the stack of a thread that has ended. */
+		text_str(&r->body,
+			 "the last thread ended (pthread_exit), and libc then called exit");
+	} else {
+		text_str(&r->body, "exit called inside libc, by a function that is not known");
+	}
+	return CAUSE_LIBC_EXIT;
+}
+
+/* Where in libc, libstdc++ or a runtime an abort was decided, newest first on the stack. */
+static const char *abort_origin(const struct record *r, int n)
+{
+	static const struct {
+		char symbol[24];
+		char words[48];
+	} origins[] = {{"__assert_fail", "a failed assert"},
+		       {"__assert_perror_fail", "a failed assert"},
+		       {"__stack_chk_fail", "a smashed stack (stack protector)"},
+		       {"__fortify_fail", "an overflow that _FORTIFY_SOURCE caught"},
+		       {"__chk_fail", "an overflow that _FORTIFY_SOURCE caught"},
+		       {"malloc", "a heap check in malloc"},
+		       {"free", "a heap check in free"},
+		       {"cfree", "a heap check in free"},
+		       {"realloc", "a heap check in realloc"},
+		       {"__libc_malloc", "a heap check in malloc"},
+		       {"__libc_free", "a heap check in free"},
+		       {"__libc_realloc", "a heap check in realloc"},
+		       {"_ZSt9terminatev", "C++ std::terminate"},
+		       {"__cxa_throw", "a C++ exception that nobody catches"}};
+	const char *words = NULL;
+
+	for (int i = 0; i < n; i++)
+		for (size_t k = 0; k < sizeof origins / sizeof *origins; k++)
+			if (r->places[i].found && r->places[i].exact &&
+			    str_eq(r->places[i].symbol, origins[k].symbol))
+				words = origins[k].words;
+	return words;
+}
+
+/* The mapping that an address fell in, or next to. */
+static void text_address(struct text *t, struct record *r, uintptr_t address)
+{
+	text_str(t, " at address ");
+	text_hex(t, address);
+	if (address < 4096) {
+		text_str(t, " (a null pointer)");
+		return;
+	}
+	r->caller.pc = address;
+	places_find(&r->caller, 1, NULL, 0);
+	if (r->caller.map) {
+		text_str(t, " in ");
+		text_place(t, &r->caller);
+	}
+}
+
+static void describe_signal(struct record *r, const struct claim *c)
+{
+	const struct sender *s = &c->sender;
+	const char *name = signal_name(s->signal), *code = signal_code_name(s->signal, s->code);
+	struct text *t = &r->body;
+
+	text_str(t, "ENDED by ");
+	text_str(t, name ? name : "a signal");
+	text_str(t, " (exit status ");
+	text_dec(t, 128 + s->signal);
+	text_str(t, " to a shell or an engine): ");
+	if (s->kind == SENDER_KERNEL &&
+	    (s->signal == SIGSEGV || s->signal == SIGBUS || s->signal == SIGILL ||
+	     s->signal == SIGFPE || s->signal == SIGTRAP)) {
+		text_str(t, s->signal == SIGTRAP ? "a breakpoint or trap"
+			    : code		 ? code
+						 : "a fault");
+		if (s->signal == SIGSEGV || s->signal == SIGBUS)
+			text_address(t, r, c->address);
+	} else if (s->signal == SIGPIPE && s->kind == SENDER_SELF) {
+		text_str(t, "it wrote to a pipe or socket that nobody reads any more");
+	} else if (s->signal == SIGXCPU && s->kind == SENDER_KERNEL) {
+		text_str(t, "its limit of CPU time is used up (RLIMIT_CPU)");
+	} else if (s->signal == SIGXFSZ && s->kind != SENDER_PROCESS) {
+		text_str(t, "it wrote beyond its limit of file size (RLIMIT_FSIZE)");
+	} else if (s->signal == SIGSYS && s->kind == SENDER_KERNEL) {
+		text_str(t, "a seccomp filter forbids system call number ");
+		text_dec(t, (int64_t)c->address);
+	} else {
+		text_str(t, "sent ");
+		text_sender(t, s);
+	}
+	if (s->kind == SENDER_KERNEL && c->trace.count) {
+		text_str(t, ", at ");
+		r->caller.pc = c->trace.pc[0];
+		places_find(&r->caller, 1, r->work, sizeof r->work);
+		text_place(t, &r->caller);
+	}
+	if (s->signal == SIGABRT && s->kind == SENDER_SELF) {
+		for (int i = 0; i < c->trace.count; i++)
+			r->places[i].pc = c->trace.pc[i];
+		places_find(r->places, c->trace.count, r->work, sizeof r->work);
+		const char *origin = abort_origin(r, c->trace.count);
+		if (origin) {
+			text_str(t, ", by abort after ");
+			text_str(t, origin);
+		}
+	}
+	text_thread(r, c);
+}
+
+/* A handled signal is the likely reason of an end that follows; how likely depends on the signal:
+ * those that are made to end a program count for longer than those that servers use to reload. */
+enum { AFTER_END_S = 300, AFTER_OTHER_S = 10 };
+
+static void describe_after(struct record *r, const struct claim *c)
+{
+	struct sender s;
+	int64_t after;
+
+	if (!received_last(&s))
+		return;
+	after = c->when_ns - s.when_ns;
+	if (after < 0 ||
+	    after / 1000000000 >= (s.signal == SIGTERM || s.signal == SIGINT || s.signal == SIGQUIT
+					   ? AFTER_END_S
+					   : AFTER_OTHER_S))
+		return;
+	sender_look_up(&s);
+	text_str(&r->body, ", ");
+	if (after < 1000000000) {
+		text_dec(&r->body, after / 1000000);
+		text_str(&r->body, " ms");
+	} else {
+		text_seconds(&r->body, after, 1);
+		text_str(&r->body, " s");
+	}
+	text_str(&r->body, " after ");
+	text_str(&r->body, signal_name(s.signal));
+	text_char(&r->body, ' ');
+	text_sender(&r->body, &s);
+	record_static(r, "epitaph.after_signal.name", signal_name(s.signal));
+	record_seconds(r, "epitaph.after_signal.seconds", after);
+	record_static(r, "epitaph.after_signal.sender", sender_word(&s));
+	if (s.pid)
+		record_integer(r, "epitaph.after_signal.sender.pid", s.pid);
+}
+
+/* The call site outside of libc, for the fields of an end inside libc. */
+static uintptr_t user_site(const struct trace *t)
+{
+
+	for (int i = 0; i < t->count && i < t->guessed; i++)
+		if (!is_libc(module_at(t->pc[i], true)))
+			return t->pc[i];
+	return 0;
+}
+
+static enum severity severity_of(const struct claim *c, int code, bool forked)
+{
+	if (c->cause == CAUSE_SIGNAL) /* a reader that has enough is no error of the writer's */
+		return c->sender.signal == SIGPIPE ? SEVERITY_INFO : SEVERITY_ERROR;
+	if (forked && config.scope != SCOPE_ALL)
+		return SEVERITY_DEBUG;
+	if (c->cause == CAUSE_ABORT)
+		return SEVERITY_ERROR;
+	return code & 0xff ? SEVERITY_WARN : SEVERITY_INFO;
+}
+
+/* `c` is who decided the code; `under_way` the end that was begun before, or NULL. */
+void verdict_write(const struct claim *c, const struct claim *under_way, int code, bool forked,
+		   bool again)
+{
+	struct record *r = record_begin(EVENT_END, severity_of(c, code, forked));
+	bool inside = (c->cause == CAUSE_LIBC_EXIT && !c->call) ||
+		      (c->cause == CAUSE_EXIT && is_libc(module_at(c->caller, true)));
+	enum cause cause = c->cause;
+	uintptr_t caller = inside ? user_site(&c->trace) : c->caller;
+
+	if (!r)
+		return;
+	if (c->cause == CAUSE_SIGNAL) {
+		describe_signal(r, c);
+		caller = c->trace.count ? c->trace.pc[0] : 0;
+	} else if (c->cause == CAUSE_ABORT) {
+		text_str(&r->body, "ENDED by abort: ");
+	} else {
+		text_str(&r->body, "ENDED with exit code ");
+		text_dec(&r->body, code & 0xff);
+		text_str(&r->body, again ? " after all: " : ": ");
+	}
+	if (inside)
+		cause = describe_inside(r, c);
+	else if (c->cause != CAUSE_SIGNAL)
+		describe(r, c);
+	if (c->cause != CAUSE_SIGNAL && !forked)
+		describe_after(r, c);
+	if (c->call && str_eq(c->call, "daemon"))
+		text_str(&r->body,
+			 ": the program goes on in a forked child in the background, and libc "
+			 "ends this process");
+	if (under_way) {
+		text_str(&r->body, ", while ");
+		describe(r, under_way);
+		text_str(&r->body, " was under way");
+	}
+	if (forked)
+		text_str(&r->body, " (in a forked child)");
+	if (c->cause == CAUSE_SIGNAL) {
+		if (c->sender.signal == SIGABRT && c->sender.kind == SENDER_SELF)
+			cause = CAUSE_ABORT;
+		record_signal(r, &c->sender);
+	} else if (c->cause == CAUSE_ABORT) {
+		record_integer(r, "epitaph.signal.number", 6);
+		record_static(r, "epitaph.signal.name", "SIGABRT");
+	} else {
+		record_integer(r, "process.exit.code", code & 0xff);
+	}
+	record_static(r, "epitaph.cause", cause_names[cause]);
+	record_static(r, "epitaph.ended_by",
+		      c->cause == CAUSE_SIGNAL ? sender_word(&c->sender) : "self");
+	record_thread(r, c->tid, c->thread);
+	if (!forked && process.role == ROLE_ROOT)
+		log_termination(r->body.buf, r->body.len);
+	record_caller(r, caller, &c->trace);
+	if (flood_left_out()) {
+		text_str(&r->details,
+			 "records left out, because five of their kind had been written: ");
+		text_dec(&r->details, flood_left_out());
+		text_char(&r->details, '\n');
+		record_integer(r, "epitaph.left_out", flood_left_out());
+	}
+	record_write(r);
+}
