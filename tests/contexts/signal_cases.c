@@ -41,10 +41,10 @@ static void catch(int sig)
 
 static void catch_more(int sig, siginfo_t *info, void *context)
 {
-	caught = caught * 100 + sig;
 	say("info %d code %d self %d value %d context %d\n", info->si_signo, info->si_code,
 	    info->si_pid == getpid(), info->si_code == SI_QUEUE ? info->si_value.sival_int : 0,
 	    context != NULL);
+	caught = caught * 100 + sig;
 }
 
 static const char *name_of(void (*handler)(int))
@@ -324,7 +324,10 @@ CASE(sigqueue)
 	union sigval value = {.sival_int = 4711};
 
 	catch_queued();
-	say("sigqueue %d\n", sigqueue(getpid(), SIGTERM, value));
+	int sent = sigqueue(getpid(), SIGTERM, value);
+	while (!caught) /* another thread may get it */
+		;
+	say("sigqueue %d\n", sent);
 	int r = sigqueue(0x7ffffff0, SIGTERM, value);
 	say("nobody %d errno %d caught %d\n", r, errno, (int)caught);
 }
