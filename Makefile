@@ -66,6 +66,15 @@ $(O)/libepitaph.so: $(OBJS) $(O)/gen/exports.map
 
 include tests/tests.mk
 
+.PHONY: install uninstall
+install: $(O)/libepitaph.so ## copy the shim and its man page below DESTDIR and PREFIX
+	$(Q)install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(MANDIR)/man7
+	$(Q)install -m 0755 $< $(DESTDIR)$(LIBDIR)/libepitaph.so
+	$(Q)install -m 0644 docs/epitaph.7 $(DESTDIR)$(MANDIR)/man7/epitaph.7
+
+uninstall: ## remove what install copied
+	$(Q)rm -f $(DESTDIR)$(LIBDIR)/libepitaph.so $(DESTDIR)$(MANDIR)/man7/epitaph.7
+
 .PHONY: clean
 clean: ## remove what was built
 	$(Q)rm -rf $(O)

@@ -170,6 +170,19 @@ $(T)/tokio-server: $(wildcard $(TOKIO)/src/*.rs) $(TOKIO)/Cargo.toml $(TOKIO)/bu
 
 -include $(wildcard $(T)/*.d $(T)/*/*.d $(T)/unit/shim/*.d)
 
+# ---- Documents and demonstration ----
+
+.PHONY: demo
+demo: $(O)/libepitaph.so ## show what Epitaph says of a server that ends silently
+	$(Q)CC="$(CC)" examples/restart-loop/demo.sh $<
+
+.PHONY: docs docs-check
+docs: $(O)/libepitaph.so ## write what the documents show of the program, and docs/hooks.md
+	$(Q)tests/docs/check.py $< --update
+
+docs-check: $(O)/libepitaph.so ## hold the documents against the program
+	$(Q)tests/docs/check.py $<
+
 # ---- Below: the built file itself, other libcs and machines, cost (tests/elf, rootfs, cross, bench) ----
 
 .PHONY: elf-check repro-check compilers-check qemu-check rootfs-check bench lint
