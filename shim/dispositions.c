@@ -81,7 +81,7 @@ struct slot {
 
 static struct slot slots[SLOTS] EPITAPH_COLD;
 
-static bool is_go;
+static bool is_go, is_virtual;
 
 void dispositions_enter(int sig, siginfo_t *info, void *context, unsigned int slot)
 	__attribute__((used));
@@ -170,7 +170,6 @@ static void set_watcher(int sig, struct kernel_action *old)
 	SYS4(SYS_rt_sigaction, sig, &a, old, SYS_SIGSET_BYTES);
 }
 
-
 /* A program that Go's linker made says so in a note. */
 static bool program_is_go(void)
 {
@@ -188,12 +187,25 @@ static bool program_is_go(void)
 	return false;
 }
 
+void dispositions_unwatch(void)
+{
+	for (int sig = 1; sig < 32; sig++)
+		if ((deadly & BIT(sig)) && dispositions_defaulted(sig))
+			dispositions_give_back(sig);
+}
+
+bool dispositions_virtual(void)
+{
+	return is_virtual;
+}
+
 void dispositions_watch(void)
 {
 	/* Go's runtime sets its handlers by raw system calls, keeps what it finds there, and hands
 	 * faults in C code on to it: where it found a watcher of ours, no Go traceback would come.
 	 */
 	is_go = program_is_go();
+	is_virtual = true;
 	uint64_t watched = is_go ? deadly & ~(faults | BIT(SIGPIPE)) : deadly;
 
 	for (int sig = 1; sig < 32; sig++) {
@@ -252,7 +264,7 @@ static bool encode(int sig, const struct sigaction *act, struct sigaction *ours)
 	int slot;
 
 	if (sig < 1 || sig >= 32 || act->sa_handler == SIG_IGN ||
-	    !((is_default ? deadly : told) & BIT(sig)))
+	    !((is_default ? deadly : told) & BIT(sig)) || (is_default && !process.active))
 		return false;
 	slot = slot_for(sig, act);
 	if (slot < 0)
@@ -281,7 +293,8 @@ static void decode(struct sigaction *a)
 		__builtin_memset(&a->sa_mask, 0, SYS_SIGSET_BYTES);
 	} else if (slot >= 0) {
 		a->sa_sigaction = (void (*)(int, siginfo_t *, void *))slots[slot].handler;
-		/* Of bits that the kernel may or may not keep (before 5.11 it kept all), its word. */
+		/* Of bits that the kernel may or may not keep (before 5.11 it kept all), its word.
+		 */
 		a->sa_flags = (slots[slot].flags & KNOWN_FLAGS) | (a->sa_flags & ~KNOWN_FLAGS);
 		__builtin_memcpy(&a->sa_mask, &slots[slot].mask, SYS_SIGSET_BYTES);
 	}
@@ -320,7 +333,10 @@ static void die(int sig, siginfo_t *info, void *context)
 	dispositions_give_back(sig);
 	if (info->si_code > 0 && (faults & BIT(sig)))
 		return;
-	SYS4(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), sig, info);
+	int pid = sys_getpid(), tid = sys_gettid();
+	/* A filter may know tgkill only; then the core has another siginfo. */
+	if (SYS4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info) != 0)
+		SYS3(SYS_tgkill, pid, tid, sig);
 	__builtin_memcpy(&uc->uc_sigmask, &mask, sizeof mask);
 }
 
@@ -369,7 +385,7 @@ void dispositions_enter(int sig, siginfo_t *info, void *context, unsigned int sl
 		by_default(sig, info, context);
 		return;
 	}
-	if (s->flags & (int)SA_RESETHAND)
+	if ((s->flags & (int)SA_RESETHAND) && process.active)
 		watch_again(sig, s);
 	received_handled(sig, info, s->handler, "; the program handles it at ");
 	/* In the place of a call: the program's handler stands on the stack as if the kernel had
@@ -399,6 +415,15 @@ int dispositions_change(sigaction_function *next, int sig, const struct sigactio
 
 void dispositions_watch(void)
 {
+}
+
+void dispositions_unwatch(void)
+{
+}
+
+bool dispositions_virtual(void)
+{
+	return false;
 }
 
 bool dispositions_is_default(uintptr_t handler)

@@ -20,8 +20,16 @@
 
 typedef int sigaction_function(int, const struct sigaction *, struct sigaction *);
 
-/* Puts watchers where the inherited disposition is SIG_DFL. For load. */
+/* Puts watchers where the disposition is SIG_DFL. For load, and for after dispositions_unwatch. */
 void dispositions_watch(void);
+
+/* Gives the kernel its defaults back, for a process that Epitaph must leave alone from now on: a
+ * watcher makes system calls. The program's handlers keep their entry points, which make none.
+ * AS-safe. */
+void dispositions_unwatch(void);
+
+/* Whether there ever were watchers: then what the program reads must be decoded. AS-safe. */
+bool dispositions_virtual(void);
 
 /* sigaction(2) as the program is to see it, by way of `next`, libc's own. errno as that leaves it.
  * AS-safe. */

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "dispositions.h"
 #include "epitaph.h"
 #include "log.h"
 #include "next.h"
@@ -67,6 +68,7 @@ void moods_silence(void)
 	    "Epitaph's with a signal; its end will not be told");
 	silenced = true;
 	process.active = false;
+	dispositions_unwatch();
 }
 
 void moods_speak(void)
@@ -75,6 +77,8 @@ void moods_speak(void)
 		return;
 	silenced = false;
 	process.active = true;
+	if (dispositions_virtual())
+		dispositions_watch();
 	say("speaks again: the seccomp sandbox was refused");
 }
 

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "config.h"
 #include "dispositions.h"
 #include "epitaph.h"
 #include "next.h"
@@ -24,7 +23,8 @@
 
 static bool virtual(void)
 {
-	return epitaph_enter(HOOK_sigaction) && !config.ignore[HOOK_signal];
+	epitaph_enter(HOOK_sigaction); /* loads the shim, where that has not happened */
+	return dispositions_virtual();
 }
 
 EPITAPH_EXPORT int sigaction(int sig, const struct sigaction *restrict act,

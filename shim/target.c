@@ -60,8 +60,8 @@ static void answer(struct target *t, enum follow follow, const char *reason)
 
 static void examine_elf(struct target *t, const char *buf, size_t got)
 {
-	const ElfW(Ehdr) *own, *e = (const void *)buf;
-	const ElfW(Phdr) *p;
+	const ElfW(Ehdr) * own, *e = (const void *)buf;
+	const ElfW(Phdr) * p;
 	const struct link_map *self = modules_self();
 
 	own = self ? (const void *)self->l_addr : e;
@@ -70,7 +70,8 @@ static void examine_elf(struct target *t, const char *buf, size_t got)
 		answer(t, FOLLOW_NO, "is built for another architecture");
 		return;
 	}
-	if (e->e_phoff > got || e->e_phoff % _Alignof(ElfW(Phdr)) || (got - e->e_phoff) / sizeof *p < e->e_phnum) {
+	if (e->e_phoff > got || e->e_phoff % _Alignof(ElfW(Phdr)) ||
+	    (got - e->e_phoff) / sizeof *p < e->e_phnum) {
 		answer(t, FOLLOW_UNKNOWN, "has its program headers in an unusual place");
 		return;
 	}

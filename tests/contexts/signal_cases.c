@@ -34,7 +34,7 @@
 
 static volatile sig_atomic_t caught;
 
-static void catch(int sig)
+static void catch (int sig)
 {
 	caught = caught * 100 + sig;
 }
@@ -49,13 +49,12 @@ static void catch_more(int sig, siginfo_t *info, void *context)
 
 static const char *name_of(void (*handler)(int))
 {
-	return handler == SIG_DFL   ? "default"
-	       : handler == SIG_IGN ? "ignore"
-	       : handler == SIG_ERR ? "error"
-	       : handler == catch   ? "catch"
-	       : (uintptr_t)handler == (uintptr_t)catch_more
-		       ? "catch_more"
-		       : "another";
+	return handler == SIG_DFL			     ? "default"
+	       : handler == SIG_IGN			     ? "ignore"
+	       : handler == SIG_ERR			     ? "error"
+	       : handler == catch			     ? "catch"
+	       : (uintptr_t)handler == (uintptr_t)catch_more ? "catch_more"
+							     : "another";
 }
 
 static void show(const char *what, int sig)
@@ -66,8 +65,8 @@ static void show(const char *what, int sig)
 	memset(&a, 0, sizeof a);
 	int r = sigaction(sig, NULL, &a);
 	memcpy(&mask, &a.sa_mask, sizeof mask);
-	say("%s: %d errno %d %s flags %x mask %llx\n", what, r, r ? errno : 0, name_of(a.sa_handler),
-	    (unsigned int)a.sa_flags, (unsigned long long)mask);
+	say("%s: %d errno %d %s flags %x mask %llx\n", what, r, r ? errno : 0,
+	    name_of(a.sa_handler), (unsigned int)a.sa_flags, (unsigned long long)mask);
 }
 
 /* Sends a signal to this very thread, whatever libc believes its id to be. */
@@ -107,7 +106,8 @@ static void round_trip(int (*change)(int, const struct sigaction *, struct sigac
 		sigaddset(&a.sa_mask, SIGUSR1);
 		memset(&old, 0, sizeof old);
 		r = change(SIGTERM, &a, &old);
-		say("set %d was %s flags %x\n", r, name_of(old.sa_handler), (unsigned int)old.sa_flags);
+		say("set %d was %s flags %x\n", r, name_of(old.sa_handler),
+		    (unsigned int)old.sa_flags);
 		hit(SIGTERM);
 		show("after", SIGTERM);
 	}

@@ -1,7 +1,8 @@
 /*
- * Threads change the dispositions of SIGTERM and SIGHUP while others send both, and queued real-time
- * signals beside them. Each handler checks that the mask which belongs to it is in force and that its
- * siginfo is right; every old disposition must be one that was set. Exit status 0: all as it must be.
+ * Threads change the dispositions of SIGTERM and SIGHUP while others send both, and queued
+ * real-time signals beside them. Each handler checks that the mask which belongs to it is in force
+ * and that its siginfo is right; every old disposition must be one that was set. Exit status 0: all
+ * as it must be.
  *
  *   v_sigtorture SIGNALS
  *
@@ -87,7 +88,8 @@ static void *change(void *arg)
 		int flags = old.sa_flags & ~0x04000000;
 		int right = old.sa_handler == SIG_IGN ? flags == 0
 			    : old.sa_handler == with_usr1
-				    ? flags == (int)SA_RESTART && sigismember(&old.sa_mask, SIGUSR1) == 1
+				    ? flags == (int)SA_RESTART &&
+					      sigismember(&old.sa_mask, SIGUSR1) == 1
 				    : old.sa_sigaction == with_usr2 &&
 					      flags == ((int)SA_RESTART | SA_SIGINFO) &&
 					      sigismember(&old.sa_mask, SIGUSR2) == 1;
