@@ -32,7 +32,7 @@ SHIMFLAGS := -std=gnu11 -ffreestanding -fPIC -fvisibility=hidden -fno-common -fn
 # No NEEDED, no lazy binding, both hash styles, few segments (each mapping costs start-up time).
 SHIMLD   := -shared -nostdlib -Wl,-soname,libepitaph.so -Wl,--version-script=$(O)/gen/exports.map \
             -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,-z,nodlopen \
-            -Wl,-z,nodelete -Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,-O1 -Wl,--sort-section=name -Wl,--no-undefined-version
+            -Wl,-z,nodelete -Wl,--eh-frame-hdr -Wl,--hash-style=both -Wl,--build-id=sha1 -Wl,-O1 -Wl,--sort-section=name -Wl,--no-undefined-version
 
 SRCS     := $(sort $(wildcard shim/*.c))
 # What every start runs lies together, at the end: fewer pages to map.

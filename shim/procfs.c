@@ -83,7 +83,9 @@ char procfs_state(int pid)
 	char stat[STAT_MOST];
 	const char *p = stat_at(stat, pid, 3);
 
-	return p ? *p : (char)0;
+	if (!p)
+		return 0;
+	return *p;
 }
 
 long procfs_exe(char *buf, size_t cap)

@@ -1,6 +1,6 @@
 /*
- * A small copy of the case that Epitaph was made for: a server starts, answers its health check, and
- * 1.2 s later is gone with exit code 0 and not a word.
+ * A small copy of the case that Epitaph was made for: a server starts, answers its health check,
+ * and 1.2 s later is gone with exit code 0 and not a word.
  *
  *   server returns    main waits for a runtime that finishes early, and returns 0
  *   server library    a library's thread calls exit(0)

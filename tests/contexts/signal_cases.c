@@ -303,8 +303,8 @@ CASE_MISSING(tgkill)
 CASE_BUT_VFORK(pthread_kill, OF_THE_PARENT)
 {
 	open_mask();
-	signal(SIGTERM, catch);
-	say("pthread_kill %d\n", pthread_kill(pthread_self(), SIGTERM));
+	signal(SIGHUP, catch);
+	say("pthread_kill %d\n", pthread_kill(pthread_self(), SIGHUP));
 	say("far %d caught %d\n", pthread_kill(pthread_self(), 999), (int)caught);
 }
 
