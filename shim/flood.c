@@ -8,12 +8,12 @@
 
 enum { TOLD_MOST = 5, KEYS = 32 };
 
-static unsigned char told[FLOOD_KINDS][KEYS];
+static int told[FLOOD_KINDS][KEYS];
 static int left_out;
 
 bool flood_allows(enum flood kind, int key)
 {
-	unsigned char *n = &told[kind][key & (KEYS - 1)];
+	int *n = &told[kind][key & (KEYS - 1)];
 
 	/* Two threads may both get the last place: a sixth line does no harm, a locked add in each
 	 * of a million signals would. */
