@@ -38,8 +38,8 @@ SRCS     := $(sort $(wildcard shim/*.c))
 # What every start runs lies together, at the end: fewer pages to map.
 HOT      := mem process text modules next environ config scope log record verdict ending exits init
 COLD     := $(filter-out $(HOT),$(SRCS:shim/%.c=%))
-# -O2 where it shows in the cost of a start; elsewhere small, for the same reason.
-$(patsubst %,$(O)/shim/%.o,$(HOT)): OPTIMISE := -O2
+# -O2 where it shows in the cost of a start or of a signal; elsewhere small, for the same reason.
+$(patsubst %,$(O)/shim/%.o,$(HOT) dispositions received sender flood): OPTIMISE := -O2
 OBJS     := $(patsubst %,$(O)/shim/%.o,$(COLD) $(HOT))
 
 .PHONY: all
