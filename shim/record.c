@@ -10,8 +10,8 @@
 
 #include "config.h"
 #include "epitaph.h"
+#include "exe.h"
 #include "names.h"
-#include "procfs.h"
 #include "sys.h"
 
 static struct record pool[2] __attribute__((section(".bss.yy_pool")));
@@ -282,8 +282,8 @@ static const char *executable(struct record *r)
 
 	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == 2)
 		return path;
-	struct text t = text_over(r->work + 4096, sizeof path);
-	if (procfs_exe(r->work, 4096) <= 0)
+	struct text t = text_over(r->work + EXE_BUFFER, sizeof path);
+	if (exe_path(r->work) <= 0)
 		text_clean(&t, process.execfn, str_len(process.execfn));
 	else
 		text_clean(&t, r->work, str_len(r->work));
