@@ -33,14 +33,12 @@ bool ending_watches_exit(void)
 	return watches_exit;
 }
 
-static void fill(struct claim *c, enum cause cause, int code, const char *call, uintptr_t caller,
-		 int tid)
+static void fill(struct claim *c, enum cause cause, int code, const char *call, uintptr_t caller)
 {
 	c->cause = cause;
 	c->code = code;
 	c->call = call;
 	c->caller = caller;
-	c->tid = tid;
 	c->thread[0] = c->thread[15] = '\0';
 	if (c->tid != c->owner)
 		SYS2(SYS_prctl, PR_GET_NAME, c->thread);
@@ -55,7 +53,7 @@ static void fill(struct claim *c, enum cause cause, int code, const char *call, 
 	__atomic_store_n(&c->ready, 1, __ATOMIC_RELEASE);
 }
 
-static bool claim(struct claim *c, int pid)
+static bool claim(struct claim *c, int pid, int tid)
 {
 	int owner = __atomic_load_n(&c->owner, __ATOMIC_RELAXED);
 
@@ -63,6 +61,7 @@ static bool claim(struct claim *c, int pid)
 							 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false;
 	__atomic_store_n(&c->ready, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->tid, tid, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -80,14 +79,23 @@ static bool wait_for(const int *flag, int wanted)
 	return false;
 }
 
+/* Whether a claim is filled in, or will be in time. A signal handler that interrupted its own
+ * thread in the midst of it need not wait. */
+static bool filled(const struct claim *c, int tid)
+{
+	if (__atomic_load_n(&c->tid, __ATOMIC_RELAXED) == tid)
+		return __atomic_load_n(&c->ready, __ATOMIC_ACQUIRE);
+	return wait_for(&c->ready, 1);
+}
+
 void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller)
 {
 	int tid, pid = who_runs(&tid), i = pid != process.pid;
 
 	if (!scope_reports(i))
 		return;
-	if (claim(&ends[i].first, pid)) {
-		fill(&ends[i].first, cause, code, call, caller, tid);
+	if (claim(&ends[i].first, pid, tid)) {
+		fill(&ends[i].first, cause, code, call, caller);
 		return;
 	}
 	/* exit from an exit handler, _exit during exit, another thread's exit: the latest is kept.
@@ -95,11 +103,11 @@ void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller
 	int owner = pid;
 	__atomic_compare_exchange_n(&ends[i].last.owner, &owner, 0, false, __ATOMIC_ACQ_REL,
 				    __ATOMIC_RELAXED);
-	if (claim(&ends[i].last, pid))
-		fill(&ends[i].last, cause, code, call, caller, tid);
+	if (claim(&ends[i].last, pid, tid))
+		fill(&ends[i].last, cause, code, call, caller);
 	/* libc's exit finds no handlers left and leaves, while the other thread runs ours. */
 	if ((cause == CAUSE_EXIT || cause == CAUSE_MAIN_RETURNED || cause == CAUSE_LIBC_EXIT) &&
-	    wait_for(&ends[i].first.ready, 1) && ends[i].first.tid != tid &&
+	    ends[i].first.tid != tid && filled(&ends[i].first, tid) &&
 	    !wait_for(&ends[i].finished, pid))
 		ending_commit(code);
 }
@@ -110,14 +118,16 @@ static void commit(int pid, int tid, int code)
 	struct claim *c, *under_way = NULL;
 
 	/* Nobody claimed it: libc itself did, and its caller is on the stack now. */
-	if (claim(&ends[i].first, pid))
-		fill(&ends[i].first, CAUSE_LIBC_EXIT, code, NULL, 0, tid);
+	if (claim(&ends[i].first, pid, tid))
+		fill(&ends[i].first, CAUSE_LIBC_EXIT, code, NULL, 0);
 	c = &ends[i].first;
-	if (!wait_for(&c->ready, 1))
-		return;
+	bool first = filled(c, tid);
+
 	if (ends[i].last.owner == pid && __atomic_load_n(&ends[i].last.ready, __ATOMIC_ACQUIRE)) {
-		under_way = c;
+		under_way = first ? c : NULL;
 		c = &ends[i].last;
+	} else if (!first) {
+		return;
 	}
 	before = __atomic_load_n(&ends[i].writer_pid, __ATOMIC_RELAXED);
 	if (before != pid && __atomic_compare_exchange_n(&ends[i].writer_pid, &before, pid, false,
@@ -157,13 +167,13 @@ void ending_by_signal(const struct sender *s, const void *info, const void *cont
 
 	if (!scope_reports_death(i) || ends[i].finished == pid)
 		return; /* abort has told it */
-	if (!claim(c, pid)) {
+	if (!claim(c, pid, tid)) {
 		c = &ends[i].last;
 		c->owner = 0;
-		if (!claim(c, pid))
+		if (!claim(c, pid, tid))
 			return;
 	}
-	fill(c, CAUSE_SIGNAL, 0, NULL, 0, tid);
+	fill(c, CAUSE_SIGNAL, 0, NULL, 0);
 	c->sender = *s;
 	sender_look_up(&c->sender);
 	if (s->signal == SIGSYS)
