@@ -5,5 +5,5 @@ set -eu
 shim=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 shift
 export EPITAPH_LOG="$PWD/epitaph.log"
-export LD_PRELOAD="$shim${LD_PRELOAD:+:$LD_PRELOAD}"
+export LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}$shim"
 exec "$@"

@@ -4,11 +4,13 @@
  *
  *   server returns    main waits for a runtime that finishes early, and returns 0
  *   server library    a library's thread calls exit(0)
+ *   server occupied   its port is taken, and err(3) in main ends it with 1
  *   server handled    it handles SIGTERM, and exits with 0 when it comes
  *
  * SPDX-License-Identifier: MIT
  */
 #include <arpa/inet.h>
+#include <err.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -98,6 +100,9 @@ int main(int argc, char **argv)
 		perror("listen");
 		return 1;
 	}
+	if (strcmp(how, "occupied") == 0 &&
+	    bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof a))
+		err(1, "bind");
 	if (strcmp(how, "handled") == 0)
 		signal(SIGTERM, on_term);
 	pthread_create(&server, NULL, serve, &listener);
