@@ -251,7 +251,7 @@ FALSE = (
     (check_version, "README.md", r"epitaph \d+\.\d+\.\d+", "epitaph 9.9.9"),
     (check_links, "README.md", r"\(docs/limits\.md\)", "(docs/limit.md)"),
     (check_links, "docs/usage.md", r"\(hooks\.md\)", "(hooks.md#nothing)"),
-    (check_links, "docs/usage.md", r"examples/local", "examples"),
+    (check_links, "docs/usage.md", r"\[examples/local\]\(\.\./examples/local/README\.md\)", "examples"),
     (check_links, "README.md", r"`make bench`", "`make race`"),
     (check_links, "README.md", r"\Z", "\n" * README_MOST),
     (check_links, "docs/design.md", r"\Z", ROOT),
