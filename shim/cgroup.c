@@ -192,7 +192,11 @@ static bool read_leaf(struct search *s, const char *leaf)
 	text_str(&t, leaf);
 	n = t.cut ? -ENAMETOOLONG : procfs_read(s->dir, s->file, s->each);
 	s->dir[len] = '\0';
-	return n > 0 && (size_t)n < s->each - 1;
+	if (n == (long)s->each - 1) {
+		s->cut = true;
+		return false;
+	}
+	return n > 0;
 }
 
 static int64_t leaf_number(struct search *s, const char *leaf)
@@ -232,7 +236,7 @@ static bool settle(struct search *s, const char *point, const char *below)
 		return true;
 	/* In version 2 a group without the memory controller belongs to the nearest ancestor that
 	 * has it. */
-	if (s->version == 1 || sys_access(s->dir, F_OK) != 0)
+	if (s->version == 1 || s->cut || sys_access(s->dir, F_OK) != 0)
 		return false;
 	while (climb(s))
 		if (read_leaf(s, events))

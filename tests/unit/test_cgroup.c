@@ -150,12 +150,13 @@ static const struct tree trees[] = {
 	  {"/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "50\n"}}},
 	{"version 1, without a namespace; a container of ours has a group of the same path",
 	 {true, 1, 5, -1, -1, 2},
-	 {{"/proc/self/cgroup", "4:memory:/docker/1\n"},
+	 {{"/proc/self/cgroup", "4:memory:/docker/12\n"},
 	  {"/proc/self/mountinfo",
-	   "35 31 0:31 /docker/12 /wrong ro - cgroup cgroup rw,memory\n"
-	   "35 31 0:31 /docker/1 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"},
-	  {"/wrong/memory.oom_control", CONTROL(98)},
-	  {"/sys/fs/cgroup/memory/docker/1/memory.oom_control", CONTROL(99)},
+	   "35 31 0:31 /docker/1 /wrong ro - cgroup cgroup rw,memory\n"
+	   "36 31 0:32 /docker/12 /wrong2 ro - other cgroup rw,memory\n"
+	   "35 31 0:31 /docker/12 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"},
+	  {"/wrong2/memory.oom_control", CONTROL(98)},
+	  {"/sys/fs/cgroup/memory/docker/12/memory.oom_control", CONTROL(99)},
 	  {"/sys/fs/cgroup/memory/memory.oom_control", CONTROL(2)},
 	  {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "5\n"}}},
 	{"version 1, without a namespace and mountinfo",
@@ -305,8 +306,31 @@ static void test_long_mountinfo(void **state)
 	lay_file("/proc/self/cgroup", "0::/a\n");
 	lay_file("/here/a/memory.events", EVENTS(31));
 	assert_int_equal(cgroup_oom_kills_below(root, scratch, sizeof scratch), 31);
+	/* What was passed over may have been it: the usual place is no answer then. */
 	lay_file("/proc/self/cgroup", "0::/b\n");
+	lay_file("/sys/fs/cgroup/memory.events", EVENTS(32));
 	assert_int_equal(cgroup_oom_kills_below(root, scratch, sizeof scratch), -1);
+	lay_file("/proc/self/mountinfo", "");
+	assert_int_equal(cgroup_oom_kills_below(root, scratch, sizeof scratch), 32);
+}
+
+/* A number at the end of what fits may be the first half of one. */
+static void test_long_file(void **state)
+{
+	static char events[sizeof scratch];
+
+	(void)state;
+	lay_file("/proc/self/cgroup", "0::/long\n");
+	lay_file("/proc/self/mountinfo", "");
+	for (int more = -16; more < 16; more++) {
+		int64_t kills;
+
+		memset(events, 'x', sizeof events);
+		sprintf(events + sizeof scratch / 4 + more, "\noom_kill 123456\n");
+		lay_file("/sys/fs/cgroup/long/memory.events", events);
+		kills = cgroup_oom_kills_below(root, scratch, sizeof scratch);
+		assert_true(kills == -1 || kills == 123456);
+	}
 }
 
 /* Any bytes at all: no crash (a sanitizer watches), an end. */
@@ -353,8 +377,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_trees),	       cmocka_unit_test(test_small_buffers),
-		cmocka_unit_test(test_long_mountinfo), cmocka_unit_test(test_anything),
-		cmocka_unit_test(test_here),
+		cmocka_unit_test(test_long_mountinfo), cmocka_unit_test(test_long_file),
+		cmocka_unit_test(test_anything),       cmocka_unit_test(test_here),
 	};
 
 	return cmocka_run_group_tests_name("cgroup", tests, make_root, remove_root);
