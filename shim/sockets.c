@@ -43,7 +43,7 @@ static void format_in6(struct text *t, const unsigned char *a)
 	unsigned int groups[8];
 	int zeros = -1, run = 1;
 
-	for (int i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		groups[i] = (unsigned int)a[2 * i] << 8 | a[2 * i + 1];
 	for (int i = 0; i < 8; i++) {
 		int n = 0;
@@ -78,7 +78,10 @@ static void format_unix(struct text *t, const char *path, size_t len)
 {
 	if (len && !path[0]) {
 		for (size_t i = 0; i < len; i++)
-			text_char(t, path[i] ? path[i] : '@');
+			if (path[i])
+				text_char(t, path[i]);
+			else
+				text_char(t, '@');
 		return;
 	}
 	text_str(t, "unix:");

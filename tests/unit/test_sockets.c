@@ -25,6 +25,7 @@ static const char *formatted(const void *address, unsigned int len)
 	memcpy(exact, address, len);
 	sockets_format(&t, exact, len);
 	free(exact);
+	assert_int_equal(t.len, strlen(buffer)); /* no NUL in its midst */
 	return buffer;
 }
 
@@ -193,7 +194,7 @@ static int bound(const void *address, unsigned int len, int type, bool listening
 
 static uint16_t port_of(int fd)
 {
-	struct sockaddr_in6 a;
+	struct sockaddr_in6 a = {.sin6_family = AF_UNSPEC};
 	socklen_t len = sizeof a;
 
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
