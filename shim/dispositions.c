@@ -9,8 +9,10 @@
 
 #include <ucontext.h>
 
+#include "children.h"
 #include "ending.h"
 #include "epitaph.h"
+#include "faults.h"
 #include "modules.h"
 #include "next.h"
 #include "received.h"
@@ -30,7 +32,8 @@ enum { SLOTS = 256 };
 static const uint64_t deadly =
 	BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) |
 	BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGUSR1) | BIT(SIGSEGV) | BIT(SIGUSR2) | BIT(SIGPIPE) |
-	BIT(SIGALRM) | BIT(SIGTERM) | BIT(SIGXCPU) | BIT(SIGXFSZ) | BIT(SIGSYS);
+	BIT(SIGALRM) | BIT(SIGTERM) | BIT(SIGSTKFLT) | BIT(SIGXCPU) | BIT(SIGXFSZ) |
+	BIT(SIGVTALRM) | BIT(SIGPROF) | BIT(SIGIO) | BIT(SIGPWR) | BIT(SIGSYS);
 
 /* Handlers of these get an entry point, to remember who sent them. Those of faults, timers and the
  * signals that runtimes use inside themselves are given to the kernel as they are: not ours to
@@ -44,10 +47,10 @@ bool dispositions_deadly(int sig)
 	return sig > 0 && sig < 32 && (deadly & BIT(sig));
 }
 
-void dispositions_waited(int sig, const void *info)
+void dispositions_waited(int sig, const void *info, const char *how)
 {
-	if (dispositions_deadly(sig) && (told & BIT(sig)))
-		received_handled(sig, info, 0, "; the program waited for it");
+	if (sig > 0 && sig < 32 && (told & BIT(sig)))
+		received_handled(sig, info, 0, how);
 }
 
 void dispositions_give_back(int sig)
@@ -69,6 +72,10 @@ bool dispositions_defaulted(int sig)
 
 /* Faults: the interrupted instruction raises them again once the default action is back. */
 static const uint64_t faults = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE);
+
+static const uint64_t go_s_own = BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE) |
+				 BIT(SIGPIPE) | BIT(SIGPROF) | BIT(SIGVTALRM) | BIT(SIGIO) |
+				 BIT(SIGSTKFLT) | BIT(SIGPWR);
 
 /* What the program asked for, once and for all: a slot never changes after it is ready. */
 struct slot {
@@ -206,7 +213,7 @@ void dispositions_watch(void)
 	 */
 	is_go = program_is_go();
 	is_virtual = true;
-	uint64_t watched = is_go ? deadly & ~(faults | BIT(SIGPIPE)) : deadly;
+	uint64_t watched = is_go ? deadly & ~go_s_own : deadly;
 
 	for (int sig = 1; sig < 32; sig++) {
 		struct kernel_action old = {0};
@@ -217,6 +224,8 @@ void dispositions_watch(void)
 		if (old.handler) /* ignored by whoever started us, or already handled */
 			SYS4(SYS_rt_sigaction, sig, &old, 0, SYS_SIGSET_BYTES);
 	}
+	if (!is_go)
+		faults_lend_stack();
 }
 
 static bool same_slot(const struct slot *s, int sig, const struct sigaction *act)
@@ -304,7 +313,13 @@ int dispositions_change(sigaction_function *next, int sig, const struct sigactio
 			struct sigaction *old)
 {
 	struct sigaction ours;
-	int result = next(sig, act && encode(sig, act, &ours) ? &ours : act, old);
+	int result;
+
+	if (act && (act->sa_flags & SA_ONSTACK) && act->sa_handler != SIG_DFL)
+		faults_drop_stack(); /* its handler belongs on the stack that it would have had */
+	if (sig == SIGCHLD && act)
+		children_expected();
+	result = next(sig, act && encode(sig, act, &ours) ? &ours : act, old);
 
 	if (result == 0 && old)
 		decode(old);

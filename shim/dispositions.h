@@ -36,8 +36,9 @@ bool dispositions_virtual(void);
 int dispositions_change(sigaction_function *next, int sig, const struct sigaction *act,
 			struct sigaction *old);
 
-/* Tells of a signal that was received without a handler (sigwait and relatives). AS-safe. */
-void dispositions_waited(int sig, const void *info);
+/* Tells of a signal that was received without a handler (sigwait and relatives, signalfd); `how`
+ * ends the sentence. AS-safe. */
+void dispositions_waited(int sig, const void *info, const char *how);
 
 /* Whether what the kernel has as a handler stands for the default action. AS-safe. */
 bool dispositions_is_default(uintptr_t kernel_handler);

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "epitaph.h"
+#include "faults.h"
 #include "modules.h"
 #include "next.h"
 #include "record.h"
@@ -176,8 +177,11 @@ void ending_by_signal(const struct sender *s, const void *info, const void *cont
 	fill(c, CAUSE_SIGNAL, 0, NULL, 0);
 	c->sender = *s;
 	sender_look_up(&c->sender);
+	c->stack_pointer = faults_stack_pointer(context);
 	if (s->signal == SIGSYS)
 		c->address = (uintptr_t)si->si_syscall;
+	else if (s->signal == SIGPIPE)
+		c->address = (uintptr_t)faults_first_argument(context);
 	else
 		c->address = (uintptr_t)si->si_addr;
 	c->trace.count = 0;

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "children.h"
 #include "config.h"
 #include "environ.h"
 #include "epitaph.h"
@@ -133,6 +134,7 @@ static void spawned(int pid, const char *path, char *const *envp, bool search, u
 	struct target t;
 	struct record *r;
 
+	children_spawned(pid, path);
 	if (!severity_here(&followed) || !flood_allows(FLOOD_SPAWN, 0))
 		return;
 	r = record_begin(EVENT_EXEC, SEVERITY_WARN);
@@ -307,6 +309,8 @@ EPITAPH_EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
 			       char *const envp[restrict])
 {
 	pid_t child = 0;
+	if (ENTER(posix_spawn))
+		children_expected();
 	int error = NEXT(posix_spawn)(&child, path, actions, attr, argv, envp);
 
 	if (error == 0 && pid)
@@ -322,6 +326,8 @@ EPITAPH_EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
 				char *const envp[restrict])
 {
 	pid_t child = 0;
+	if (ENTER(posix_spawnp))
+		children_expected();
 	int error = NEXT(posix_spawnp)(&child, file, actions, attr, argv, envp);
 
 	if (error == 0 && pid)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "aborts.h"
 #include "dispositions.h"
 #include "ending.h"
 #include "epitaph.h"
@@ -149,6 +150,7 @@ static void on_abort(uintptr_t caller)
 	bool ignored = action[0] == (uintptr_t)SIG_IGN;
 	if (!dispositions_is_default(action[0]) && !ignored && !(blocked >> (SIGABRT - 1) & 1))
 		SYS3(SYS_tgkill, sys_getpid(), sys_gettid(), SIGABRT);
+	aborts_note(caller);
 	ending_now(CAUSE_ABORT, 0, "abort", caller);
 	/* No watcher, and no frame for one: this stack may be too small. */
 	if (!ignored)

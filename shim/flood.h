@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-enum flood { FLOOD_RECEIVED, FLOOD_SENT, FLOOD_SPAWN, FLOOD_KINDS };
+enum flood { FLOOD_RECEIVED, FLOOD_SENT, FLOOD_SPAWN, FLOOD_CHILD, FLOOD_HANDLER, FLOOD_KINDS };
 
 /* Whether one more record of a kind may be written; counts it. key: a signal's number below 32, or
  * 0. AS-safe. */

@@ -13,12 +13,40 @@
 #include "dispositions.h"
 #include "epitaph.h"
 #include "flood.h"
+#include "kills.h"
 #include "names.h"
 #include "next.h"
 #include "procfs.h"
 #include "record.h"
 #include "scope.h"
 #include "sys.h"
+
+enum { SENT_KEPT = 16 };
+
+/* The last ones sent: target above, signal in the low byte. */
+static struct {
+	unsigned int next;
+	int64_t sent[SENT_KEPT];
+} kept;
+
+static void keep(int target, int sig)
+{
+	unsigned int i = __atomic_fetch_add(&kept.next, 1, __ATOMIC_RELAXED) % SENT_KEPT;
+
+	__atomic_store_n(&kept.sent[i], (int64_t)target * 256 + sig, __ATOMIC_RELAXED);
+}
+
+bool kills_sent(int pid, int sig)
+{
+	for (int i = 0; i < SENT_KEPT; i++) {
+		int64_t v = __atomic_load_n(&kept.sent[i], __ATOMIC_RELAXED) - sig;
+
+		/* to the process, its group, our own group, everybody */
+		if (v == (int64_t)pid * 256 || v == (int64_t)-pid * 256 || v == 0 || v == -256)
+			return true;
+	}
+	return false;
+}
 
 /* Thread-directed signals that the program handles are how runtimes talk to their own threads. */
 static bool within_itself(int sig)
@@ -33,6 +61,8 @@ static void told(int sig, const char *call, int target, uintptr_t caller)
 	struct record *r;
 	char comm[32], path[40];
 
+	if (sig > 0)
+		keep(target, sig);
 	if ((sig != SIGKILL && !dispositions_deadly(sig)) || !scope_reports(false) ||
 	    !flood_allows(FLOOD_SENT, sig))
 		return;

@@ -7,6 +7,7 @@
 #include "sender.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "epitaph.h"
 #include "names.h"
@@ -56,6 +57,23 @@ void sender_settle(struct sender *s)
 		s->kind = SENDER_SELF;
 }
 
+/* What this process asked to get at its parent's death, or what it was given across an exec. */
+static int death_signal(void)
+{
+	int sig = 0;
+
+	SYS2(SYS_prctl, PR_GET_PDEATHSIG, &sig);
+	return sig;
+}
+
+/* A dead process can still be a zombie. */
+static bool is_gone(int pid)
+{
+	char state = procfs_state(pid);
+
+	return state == 'Z' || state == 'X' || (!state && SYS2(SYS_kill, pid, 0) == -ESRCH);
+}
+
 void sender_look_up(struct sender *s)
 {
 	char path[40];
@@ -64,6 +82,8 @@ void sender_look_up(struct sender *s)
 	if (s->kind != SENDER_PROCESS)
 		return;
 	s->is_parent = s->pid == sys_getppid();
+	s->by_parent_s_death = !s->is_parent && s->code == SI_USER && death_signal() == s->signal &&
+			       is_gone(s->pid);
 	procfs_path(path, sizeof path, s->pid, "comm");
 	long n = procfs_read(path, s->name, sizeof s->name);
 	if (n > 0 && s->name[n - 1] == '\n')
@@ -104,7 +124,10 @@ void text_sender(struct text *t, const struct sender *s)
 		text_str(t, "from the kernel");
 		break;
 	case SENDER_PROCESS:
-		text_str(t, s->is_parent ? "from its own parent, process " : "from process ");
+		text_str(t, s->by_parent_s_death
+				    ? "because its parent ended (PR_SET_PDEATHSIG), process "
+			    : s->is_parent ? "from its own parent, process "
+					   : "from process ");
 		text_dec(t, s->pid);
 		if (s->name[0]) {
 			text_str(t, " (");

@@ -24,9 +24,10 @@ enum sender_kind {
 struct sender {
 	enum sender_kind kind;
 	int signal, code;
-	int pid, uid;	/* valid for SELF, PROCESS and OUTSIDE */
-	bool is_parent; /* of this process */
-	char name[16];	/* comm of PROCESS, "" where /proc does not tell */
+	int pid, uid;		/* valid for SELF, PROCESS and OUTSIDE */
+	bool is_parent;		/* of this process */
+	bool by_parent_s_death; /* PR_SET_PDEATHSIG: the kernel names the parent as the sender */
+	char name[16];		/* comm of PROCESS, "" where /proc does not tell */
 	int64_t when_ns;
 };
 

@@ -11,9 +11,14 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "config.h"
 #include "dispositions.h"
 #include "epitaph.h"
+#include "flood.h"
+#include "names.h"
 #include "next.h"
+#include "record.h"
+#include "scope.h"
 #include "sys.h"
 
 /* The System V family is deprecated, which is no reason to leave its callers without us. */
@@ -27,11 +32,55 @@ static bool virtual(void)
 	return dispositions_virtual();
 }
 
+/* EPITAPH_LEVEL=debug: which disposition, and who set it. */
+static void tell(int sig, sighandler_t handler, uintptr_t caller)
+{
+	struct record *r;
+
+	if (!ENTER(sigaction) || !scope_reports(in_forked_child()) ||
+	    !flood_allows(FLOOD_HANDLER, sig))
+		return;
+	r = record_begin(EVENT_HANDLER, SEVERITY_DEBUG);
+	if (!r)
+		return;
+	text_str(&r->body, handler == SIG_IGN	? "ignores "
+			   : handler == SIG_DFL ? "leaves to its default action "
+						: "handles ");
+	if (signal_name(sig)) {
+		text_str(&r->body, signal_name(sig));
+		record_static(r, "epitaph.signal.name", signal_name(sig));
+	} else {
+		text_str(&r->body, "signal ");
+		text_dec(&r->body, sig);
+	}
+	record_integer(r, "epitaph.signal.number", sig);
+	record_static(r, "epitaph.signal.disposition",
+		      handler == SIG_IGN   ? "ignored"
+		      : handler == SIG_DFL ? "default"
+					   : "handled");
+	if (handler != SIG_IGN && handler != SIG_DFL) {
+		text_str(&r->body, " at ");
+		r->caller.pc = (uintptr_t)handler;
+		places_find(&r->caller, 1, r->work, sizeof r->work);
+		text_place(&r->body, &r->caller);
+	}
+	text_str(&r->body, ": set by ");
+	r->caller.pc = caller;
+	places_find(&r->caller, 1, r->work, sizeof r->work);
+	text_place(&r->body, &r->caller);
+	record_caller(r, caller, NULL);
+	record_write(r);
+}
+
 EPITAPH_EXPORT int sigaction(int sig, const struct sigaction *restrict act,
 			     struct sigaction *restrict old)
 {
-	return virtual() ? dispositions_change(NEXT(sigaction), sig, act, old)
-			 : NEXT(sigaction)(sig, act, old);
+	int result = virtual() ? dispositions_change(NEXT(sigaction), sig, act, old)
+			       : NEXT(sigaction)(sig, act, old);
+
+	if (unlikely(config.level == LEVEL_DEBUG) && result == 0 && act)
+		tell(sig, act->sa_handler, CALLER());
+	return result;
 }
 
 sigaction_function epitaph_sigaction2 __asm__("__sigaction");
@@ -42,7 +91,11 @@ EPITAPH_EXPORT int epitaph_sigaction2(int sig, const struct sigaction *act, stru
 
 	if (!next)
 		next = NEXT(sigaction);
-	return virtual() ? dispositions_change(next, sig, act, old) : next(sig, act, old);
+	int result = virtual() ? dispositions_change(next, sig, act, old) : next(sig, act, old);
+
+	if (unlikely(config.level == LEVEL_DEBUG) && result == 0 && act)
+		tell(sig, act->sa_handler, CALLER());
+	return result;
 }
 
 static void fail(int error)
@@ -56,7 +109,8 @@ static void fail(int error)
 /* siginterrupt(sig, 1), as signal(2) obeys it. */
 static uint64_t interrupting;
 
-static sighandler_t set_handler(int sig, sighandler_t handler, int flags, bool masks_itself)
+static sighandler_t set_handler(int sig, sighandler_t handler, int flags, bool masks_itself,
+				uintptr_t caller)
 {
 	struct sigaction act, old;
 
@@ -72,17 +126,24 @@ static sighandler_t set_handler(int sig, sighandler_t handler, int flags, bool m
 
 		__builtin_memcpy(&act.sa_mask, &itself, sizeof itself);
 	}
-	return dispositions_change(NEXT(sigaction), sig, &act, &old) < 0 ? SIG_ERR : old.sa_handler;
+	if (dispositions_change(NEXT(sigaction), sig, &act, &old) < 0)
+		return SIG_ERR;
+	if (unlikely(config.level == LEVEL_DEBUG))
+		tell(sig, handler, caller);
+	return old.sa_handler;
+}
+
+static sighandler_t bsd(int sig, sighandler_t handler, uintptr_t caller)
+{
+	bool glibc = process.libc == LIBC_GLIBC;
+	int flags = sig > 0 && sig < 65 && (interrupting & BIT(sig)) ? 0 : (int)SA_RESTART;
+
+	return set_handler(sig, handler, flags, glibc, caller);
 }
 
 EPITAPH_EXPORT sighandler_t signal(int sig, sighandler_t handler)
 {
-	if (!virtual())
-		return NEXT(signal)(sig, handler);
-	bool glibc = process.libc == LIBC_GLIBC;
-	int flags = sig > 0 && sig < 65 && (interrupting & BIT(sig)) ? 0 : (int)SA_RESTART;
-
-	return set_handler(sig, handler, flags, glibc);
+	return virtual() ? bsd(sig, handler, CALLER()) : NEXT(signal)(sig, handler);
 }
 
 typedef sighandler_t signal_function(int, sighandler_t);
@@ -94,33 +155,34 @@ signal_function epitaph_sysv_signal2 __asm__("__sysv_signal");
 
 EPITAPH_EXPORT sighandler_t epitaph_bsd_signal(int sig, sighandler_t handler)
 {
-	return signal(sig, handler);
+	return virtual() ? bsd(sig, handler, CALLER()) : NEXT(signal)(sig, handler);
 }
 
 EPITAPH_EXPORT sighandler_t epitaph_ssignal(int sig, sighandler_t handler)
 {
-	return signal(sig, handler);
+	return virtual() ? bsd(sig, handler, CALLER()) : NEXT(signal)(sig, handler);
 }
 
-static sighandler_t sysv(signal_function *next, int sig, sighandler_t handler)
+static sighandler_t sysv(signal_function *next, int sig, sighandler_t handler, uintptr_t caller)
 {
 	enum { SA_INTERRUPT_OLD = 0x20000000 }; /* a bit without meaning, which glibc sets */
 
 	if (!virtual())
 		return next(sig, handler);
 	if (process.libc != LIBC_GLIBC) /* musl knows only one kind */
-		return signal(sig, handler);
-	return set_handler(sig, handler, (int)SA_RESETHAND | SA_NODEFER | SA_INTERRUPT_OLD, false);
+		return bsd(sig, handler, caller);
+	return set_handler(sig, handler, (int)SA_RESETHAND | SA_NODEFER | SA_INTERRUPT_OLD, false,
+			   caller);
 }
 
 EPITAPH_EXPORT sighandler_t epitaph_sysv_signal(int sig, sighandler_t handler)
 {
-	return sysv((signal_function *)next_get(HOOK_sysv_signal), sig, handler);
+	return sysv((signal_function *)next_get(HOOK_sysv_signal), sig, handler, CALLER());
 }
 
 EPITAPH_EXPORT sighandler_t epitaph_sysv_signal2(int sig, sighandler_t handler)
 {
-	return sysv((signal_function *)next_get(HOOK___sysv_signal), sig, handler);
+	return sysv((signal_function *)next_get(HOOK___sysv_signal), sig, handler, CALLER());
 }
 
 EPITAPH_EXPORT sighandler_t sigset(int sig, sighandler_t disposition)
@@ -142,7 +204,7 @@ EPITAPH_EXPORT sighandler_t sigset(int sig, sighandler_t disposition)
 		was = old.sa_handler;
 		SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &mask, &before, SYS_SIGSET_BYTES);
 	} else {
-		was = set_handler(sig, disposition, 0, false);
+		was = set_handler(sig, disposition, 0, false, CALLER());
 		if (was == SIG_ERR)
 			return SIG_ERR;
 		SYS4(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, &before, SYS_SIGSET_BYTES);

@@ -7,16 +7,22 @@
 #include "verdict.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
+#include "aborts.h"
 #include "config.h"
 #include "epitaph.h"
+#include "faults.h"
 #include "flood.h"
 #include "log.h"
 #include "modules.h"
 #include "names.h"
 #include "next.h"
+#include "procfs.h"
 #include "received.h"
 #include "record.h"
+#include "sys.h"
+#include "timers.h"
 
 static const char *const cause_names[] = {"main_returned", "exit",  "_exit", "quick_exit",
 					  "libc_exit",	   "abort", "signal"};
@@ -138,21 +144,119 @@ static const char *abort_origin(const struct record *r, int n)
 	return words;
 }
 
-/* The mapping that an address fell in, or next to. */
-static void text_address(struct text *t, struct record *r, uintptr_t address)
+/* The mapping that an address fell in, and whether the stack was used up. */
+static void text_address(struct text *t, struct record *r, const struct claim *c)
 {
 	text_str(t, " at address ");
-	text_hex(t, address);
-	if (address < 4096) {
+	text_hex(t, c->address);
+	if (c->address < 4096) {
 		text_str(t, " (a null pointer)");
 		return;
 	}
-	r->caller.pc = address;
+	r->caller.pc = c->address;
 	places_find(&r->caller, 1, NULL, 0);
 	if (r->caller.map) {
 		text_str(t, " in ");
 		text_place(t, &r->caller);
 	}
+	faults_describe(t, c->address, c->stack_pointer, r->work, sizeof r->work);
+}
+
+/* "descriptor 1 (stdout, a pipe)" */
+static bool text_broken(struct text *t, int fd)
+{
+	static const char names[][9] = {"stdin, ", "stdout, ", "stderr, "};
+	char path[40], leaf[24], target[64];
+	struct text l = text_over(leaf, sizeof leaf);
+	int events;
+
+	if (fd < 0)
+		return false;
+	/* A pipe without a reader, a connection that was closed: the descriptor itself says so. */
+	events = sys_poll_write(fd, 0);
+	if (events <= 0 || !(events & (POLLERR | POLLHUP)))
+		return false;
+	text_str(&l, "fd/");
+	text_dec(&l, fd);
+	procfs_path(path, sizeof path, 0, leaf);
+	long n = sys_readlink(path, target, sizeof target - 1);
+	target[n > 0 ? n : 0] = '\0';
+	text_str(t, "descriptor ");
+	text_dec(t, fd);
+	text_str(t, " (");
+	if (fd < 3)
+		text_str(t, names[fd]);
+	text_str(t, str_starts(target, "socket:") ? "a socket)"
+		    : str_starts(target, "pipe:") ? "a pipe)"
+		    : n > 0			  ? "a FIFO)"
+						  : "a pipe or socket)");
+	return true;
+}
+
+static void text_pipe(struct text *t, const struct claim *c)
+{
+	text_str(t, "it wrote to ");
+	/* Where the machine does not keep the call's argument: the streams that are broken now. */
+	if (!text_broken(t, (int)c->address) && !text_broken(t, 1) && !text_broken(t, 2))
+		text_str(t, "a pipe or socket");
+	text_str(t, ", which nobody reads any more");
+}
+
+/* " (RLIMIT_CPU: 5 s)"; `raised` is what the kernel added with its signal (posix-cpu-timers.c). */
+static void text_limit(struct text *t, const char *name, int resource, unsigned int raised,
+		       const char *unit)
+{
+	uint64_t limit[2] = {0, 0};
+
+	text_str(t, " (");
+	text_str(t, name);
+	if (SYS4(SYS_prlimit64, 0, resource, 0, limit) == 0) {
+		text_str(t, ": ");
+		text_padded(t, limit[0] - raised, 1);
+		text_str(t, unit);
+	}
+	text_char(t, ')');
+}
+
+/* ", armed by alarm() called by server+0x12 (main+0x4) 1.2 s before" */
+static void text_armed(struct record *r, const struct sender *s)
+{
+	struct text *t = &r->body;
+	struct armed a;
+
+	if (!timers_armed(s->signal, &a))
+		return;
+	text_str(t, ", armed by ");
+	text_str(t, a.call);
+	text_str(t, "() called by ");
+	r->caller.pc = a.caller;
+	places_find(&r->caller, 1, r->work, sizeof r->work);
+	text_place(t, &r->caller);
+	text_char(t, ' ');
+	text_seconds(t, s->when_ns - a.when_ns, 3);
+	text_str(t, " s before");
+}
+
+static bool is_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGILL || sig == SIGFPE || sig == SIGTRAP;
+}
+
+/* Why abort, from the stack and from what libc and the C++ runtime say. */
+static void text_origin(struct record *r, const struct claim *c, const char *before)
+{
+	const char *origin;
+
+	for (int i = 0; i < c->trace.count; i++)
+		r->places[i].pc = c->trace.pc[i];
+	places_find(r->places, c->trace.count, r->work, sizeof r->work);
+	origin = abort_origin(r, c->trace.count);
+	if (origin) {
+		text_str(&r->body, before);
+		text_str(&r->body, origin);
+		aborts_exception(&r->body);
+	}
+	aborts_message(&r->body);
 }
 
 static void describe_signal(struct record *r, const struct claim *c)
@@ -166,26 +270,28 @@ static void describe_signal(struct record *r, const struct claim *c)
 	text_str(t, " (exit status ");
 	text_dec(t, 128 + s->signal);
 	text_str(t, " to a shell or an engine): ");
-	if (s->kind == SENDER_KERNEL &&
-	    (s->signal == SIGSEGV || s->signal == SIGBUS || s->signal == SIGILL ||
-	     s->signal == SIGFPE || s->signal == SIGTRAP)) {
+	if (s->kind == SENDER_KERNEL && is_fault(s->signal)) {
 		text_str(t, s->signal == SIGTRAP ? "a breakpoint or trap"
 			    : code		 ? code
 						 : "a fault");
 		if (s->signal == SIGSEGV || s->signal == SIGBUS)
-			text_address(t, r, c->address);
+			text_address(t, r, c);
 	} else if (s->signal == SIGPIPE && s->kind == SENDER_SELF) {
-		text_str(t, "it wrote to a pipe or socket that nobody reads any more");
+		text_pipe(t, c);
 	} else if (s->signal == SIGXCPU && s->kind == SENDER_KERNEL) {
-		text_str(t, "its limit of CPU time is used up (RLIMIT_CPU)");
+		text_str(t, "its limit of CPU time is used up");
+		text_limit(t, "RLIMIT_CPU", RLIMIT_CPU, 1, " s");
 	} else if (s->signal == SIGXFSZ && s->kind != SENDER_PROCESS) {
-		text_str(t, "it wrote beyond its limit of file size (RLIMIT_FSIZE)");
+		text_str(t, "it wrote beyond its limit of file size");
+		text_limit(t, "RLIMIT_FSIZE", RLIMIT_FSIZE, 0, " bytes");
 	} else if (s->signal == SIGSYS && s->kind == SENDER_KERNEL) {
 		text_str(t, "a seccomp filter forbids system call number ");
 		text_dec(t, (int64_t)c->address);
 	} else {
 		text_str(t, "sent ");
 		text_sender(t, s);
+		if (s->kind == SENDER_TIMER)
+			text_armed(r, s);
 	}
 	if (s->kind == SENDER_KERNEL && c->trace.count) {
 		text_str(t, ", at ");
@@ -193,16 +299,8 @@ static void describe_signal(struct record *r, const struct claim *c)
 		places_find(&r->caller, 1, r->work, sizeof r->work);
 		text_place(t, &r->caller);
 	}
-	if (s->signal == SIGABRT && s->kind == SENDER_SELF) {
-		for (int i = 0; i < c->trace.count; i++)
-			r->places[i].pc = c->trace.pc[i];
-		places_find(r->places, c->trace.count, r->work, sizeof r->work);
-		const char *origin = abort_origin(r, c->trace.count);
-		if (origin) {
-			text_str(t, ", by abort after ");
-			text_str(t, origin);
-		}
-	}
+	if (s->signal == SIGABRT && s->kind == SENDER_SELF)
+		text_origin(r, c, ", by abort after ");
 	text_thread(r, c);
 }
 
@@ -290,6 +388,8 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		cause = describe_inside(r, c);
 	else if (c->cause != CAUSE_SIGNAL)
 		describe(r, c);
+	if (c->cause == CAUSE_ABORT)
+		text_origin(r, c, ", after ");
 	if (c->cause != CAUSE_SIGNAL && !forked)
 		describe_after(r, c);
 	if (c->call && str_eq(c->call, "daemon"))
@@ -307,6 +407,7 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		if (c->sender.signal == SIGABRT && c->sender.kind == SENDER_SELF)
 			cause = CAUSE_ABORT;
 		record_signal(r, &c->sender);
+		record_static(r, "epitaph.signal.disposition", "default");
 	} else if (c->cause == CAUSE_ABORT) {
 		record_integer(r, "epitaph.signal.number", 6);
 		record_static(r, "epitaph.signal.name", "SIGABRT");

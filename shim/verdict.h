@@ -25,7 +25,9 @@ struct claim {
 	char thread[16];
 	int64_t when_ns;
 	struct sender sender; /* with CAUSE_SIGNAL */
-	uintptr_t address;    /* of a fault; the system call's number with SIGSYS */
+	/* of a fault; the system call's number with SIGSYS, its descriptor (or -1) with SIGPIPE */
+	uintptr_t address;
+	uintptr_t stack_pointer; /* where a signal interrupted, or 0 */
 	struct trace trace;
 };
 

@@ -13,6 +13,8 @@
 #include "epitaph.h"
 #include "next.h"
 
+#define HOW "; the program waited for it"
+
 /*
  * sigwait does not tell who sent the signal. Both libcs make it of sigwaitinfo, tried again after
  * EINTR (glibc nptl/sigwait.c, musl src/signal/sigwait.c); so do we, with the siginfo kept. It
@@ -32,7 +34,7 @@ EPITAPH_EXPORT int sigwait(const sigset_t *restrict set, int *restrict sig)
 	if (got < 0)
 		return process.libc == LIBC_MUSL ? -1 : *location();
 	*sig = got;
-	dispositions_waited(got, &info);
+	dispositions_waited(got, &info, HOW);
 	return 0;
 }
 
@@ -45,7 +47,7 @@ EPITAPH_EXPORT int sigwaitinfo(const sigset_t *restrict set, siginfo_t *restrict
 		return NEXT(sigwaitinfo)(set, info);
 	sig = NEXT(sigwaitinfo)(set, info ? info : &own);
 	if (sig > 0)
-		dispositions_waited(sig, info ? info : &own);
+		dispositions_waited(sig, info ? info : &own, HOW);
 	return sig;
 }
 
@@ -59,6 +61,6 @@ EPITAPH_EXPORT int sigtimedwait(const sigset_t *restrict set, siginfo_t *restric
 		return NEXT(sigtimedwait)(set, info, timeout);
 	sig = NEXT(sigtimedwait)(set, info ? info : &own, timeout);
 	if (sig > 0)
-		dispositions_waited(sig, info ? info : &own);
+		dispositions_waited(sig, info ? info : &own, HOW);
 	return sig;
 }

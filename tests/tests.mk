@@ -97,7 +97,8 @@ $(T)/glibc/v_foreign: tests/victims/v_tiny32.c | $(T)/glibc
 		-Wl,--dynamic-linker=$(T)/glibc/v_tiny32 -o $@ $<
 
 # Contexts: every hook of hooks.def, so the driver depends on the table.
-CTXSRC      := tests/contexts/cases.c tests/contexts/signal_cases.c tests/contexts/contexts.c
+CTXSRC      := tests/contexts/cases.c tests/contexts/signal_cases.c \
+               tests/contexts/child_cases.c tests/contexts/contexts.c
 
 $(T)/glibc/libcontexts.so: $(CTXSRC) shim/hooks.def | $(T)/glibc
 	$(call say,CC,$@)

@@ -34,21 +34,6 @@ void say(const char *format, ...)
 		_exit(90);
 }
 
-#define ANY_CONTEXT                                                                                \
-	{                                                                                          \
-		NULL                                                                               \
-	}
-#define CASE(name)                                                                                 \
-	static void call_##name(void);                                                             \
-	const struct hook_case case_##name = {call_##name, ANY_CONTEXT};                           \
-	static void call_##name(void)
-/* With a reason for the contexts where POSIX, or the libc, leaves the outcome open. */
-#define CASE_BUT(name, ...)                                                                        \
-	static void call_##name(void);                                                             \
-	const struct hook_case case_##name = {call_##name, {__VA_ARGS__}};                         \
-	static void call_##name(void)
-#define CASE_MISSING(name) const struct hook_case case_##name = {NULL, ANY_CONTEXT};
-
 static const char *helper(void)
 {
 	const char *path = getenv("HELPER");

@@ -63,6 +63,16 @@ MORE_CASES(DECLARE)
 /* Runs what CONTEXT and HOOK in the environment ask for, where the context is in main's reach. */
 int contexts_main(int argc, char **argv);
 
+/* The definition of a case: CASE(kill) { … } */
+#define CASE_BUT(name, ...)                                                                        \
+	static void call_##name(void);                                                             \
+	const struct hook_case case_##name = {call_##name, {__VA_ARGS__}};                         \
+	static void call_##name(void)
+#define CASE(name) CASE_BUT(name, NULL)
+/* With a reason for the context where POSIX, or the libc, leaves the outcome open. */
+#define CASE_BUT_VFORK(name, why) CASE_BUT(name, [CONTEXT_VFORK] = (why))
+#define CASE_MISSING(name)	  const struct hook_case case_##name = {NULL, {NULL}};
+
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,20 +16,6 @@
 
 /* The System V family is under test. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-
-#define ANY_CONTEXT                                                                                \
-	{                                                                                          \
-		NULL                                                                               \
-	}
-#define CASE(name)                                                                                 \
-	static void call_##name(void);                                                             \
-	const struct hook_case case_##name = {call_##name, ANY_CONTEXT};                           \
-	static void call_##name(void)
-#define CASE_BUT_VFORK(name, why)                                                                  \
-	static void call_##name(void);                                                             \
-	const struct hook_case case_##name = {call_##name, {[CONTEXT_VFORK] = (why)}};             \
-	static void call_##name(void)
-#define CASE_MISSING(name) const struct hook_case case_##name = {NULL, ANY_CONTEXT};
 
 /* What libcs know of the running thread is the parent's, in a vfork child. */
 #define OF_THE_PARENT "the thread id that libc has cached is the parent's"
@@ -409,4 +397,119 @@ CASE(sigtimedwait)
 	say("sigtimedwait %d signo %d\n", r, info.si_signo);
 	r = sigtimedwait(&set, &info, &none);
 	say("nothing %d errno %d\n", r, errno);
+}
+
+CASE(sigaltstack)
+{
+	static char own[16384];
+	stack_t s = {.ss_sp = own, .ss_size = sizeof own}, none = {.ss_flags = SS_DISABLE}, now;
+
+	memset(&now, 0x55, sizeof now);
+	int r = sigaltstack(NULL, &now);
+	say("first %d %d size %zu sp %d\n", r, now.ss_flags, now.ss_size, now.ss_sp != NULL);
+	r = sigaltstack(&s, &now);
+	say("set %d %d size %zu\n", r, now.ss_flags, now.ss_size);
+	r = sigaltstack(NULL, &now);
+	say("now %d %d size %zu own %d\n", r, now.ss_flags, now.ss_size, now.ss_sp == own);
+	r = sigaltstack(&none, NULL);
+	say("none %d\n", r);
+	r = sigaltstack(NULL, &now);
+	say("last %d %d size %zu sp %d\n", r, now.ss_flags, now.ss_size, now.ss_sp != NULL);
+	s.ss_size = 16;
+	r = sigaltstack(&s, NULL);
+	say("small %d errno %d\n", r, errno);
+}
+
+/* A timer of this process that comes soon, waited for as a blocked signal. */
+static void await(int sig, const char *what)
+{
+	sigset_t set;
+	int got = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	say("%s %d", what, sigwait(&set, &got));
+	say(" signal %d\n", got);
+}
+
+static void block(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+CASE(alarm)
+{
+	block(SIGALRM);
+	say("alarm %u\n", alarm(100));
+	say("again %u\n", alarm(1) > 0);
+	await(SIGALRM, "alarm");
+	say("off %u\n", alarm(0));
+}
+
+CASE(ualarm)
+{
+	block(SIGALRM);
+	say("ualarm %d\n", (int)ualarm(1000, 0));
+	await(SIGALRM, "ualarm");
+}
+
+CASE(setitimer)
+{
+	struct itimerval soon = {{0, 0}, {0, 1000}}, old = {{9, 9}, {9, 9}};
+
+	block(SIGALRM);
+	int r = setitimer(ITIMER_REAL, &soon, &old);
+	say("setitimer %d %ld %ld\n", r, (long)old.it_value.tv_sec, (long)old.it_value.tv_usec);
+	await(SIGALRM, "setitimer");
+	r = setitimer(9, &soon, NULL);
+	say("kind %d errno %d\n", r, errno);
+	r = (int)syscall(SYS_setitimer, ITIMER_REAL, (void *)8, NULL);
+	say("raw %d errno %d\n", r, errno);
+}
+
+CASE(timer_create)
+{
+	struct sigevent event;
+	struct itimerspec soon = {{0, 0}, {0, 1000000}};
+	timer_t timer;
+
+	memset(&event, 0, sizeof event);
+	event.sigev_notify = SIGEV_SIGNAL;
+	event.sigev_signo = SIGUSR2;
+	block(SIGUSR2);
+	block(SIGALRM);
+	say("timer_create %d\n", timer_create(CLOCK_MONOTONIC, &event, &timer));
+	say("settime %d\n", timer_settime(timer, 0, &soon, NULL));
+	await(SIGUSR2, "timer");
+	timer_delete(timer);
+	say("default event %d\n", timer_create(CLOCK_MONOTONIC, NULL, &timer));
+	say("settime %d\n", timer_settime(timer, 0, &soon, NULL));
+	await(SIGALRM, "timer");
+	timer_delete(timer);
+	int r = timer_create(999, NULL, &timer);
+	say("clock %d errno %d\n", r, errno);
+}
+
+CASE(signalfd)
+{
+	sigset_t set;
+	int fd;
+
+	block(SIGTERM);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	hit(SIGTERM);
+	struct signalfd_siginfo info[2];
+	int r = (int)read(fd, info, sizeof info);
+	say("read %d signal %u code %d\n", r, info[0].ssi_signo, info[0].ssi_code);
+	r = (int)read(fd, info, sizeof info);
+	say("empty %d errno %d\n", r, errno);
+	close(fd);
+	r = signalfd(0, &set, 0);
+	say("no signalfd %d errno %d\n", r, errno);
 }
