@@ -7,6 +7,8 @@
 #ifndef EPITAPH_CHILDREN_H
 #define EPITAPH_CHILDREN_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct child_end {
@@ -28,5 +30,12 @@ int children_reaped(struct child_end *last);
 /* The out-of-memory kills of the cgroup since children_expected; -1 where that is not known.
  * AS-safe. */
 int64_t children_oom_kills(void);
+
+/*
+ * The children that run now: how many, the first one's pid (0: not known) and name (16 bytes). True
+ * where this process has a child at all, or has had one. One system call where it has none; else
+ * reads /proc. buf: 1024 bytes do. AS-safe.
+ */
+bool children_running(int *count, int *pid, char *name, char *buf, size_t cap);
 
 #endif

@@ -16,6 +16,7 @@
 #include "config.h"
 #include "environ.h"
 #include "epitaph.h"
+#include "failures.h"
 #include "flood.h"
 #include "names.h"
 #include "next.h"
@@ -108,16 +109,17 @@ bool execs_announce(int dirfd, const char *path, char *const *envp, bool search,
 	return finish(r, &t, followed, caller);
 }
 
-/* The exec that was announced came back. */
-static void failed(bool announced)
+/* The exec came back; perhaps it had been announced. */
+static void failed(bool announced, enum hook hook, const char *path)
 {
 	int *(*location)(void) = next_use(USE_errno_location);
+	int error = location ? *location() : 0;
 	struct record *r;
-	int error;
 
+	if (epitaph_enter((int)hook))
+		failures_note_path(FAILED_EXEC, hook_name(hook), path, error);
 	if (!announced)
 		return;
-	error = location ? *location() : 0;
 	r = record_begin(EVENT_EXEC, SEVERITY_WARN);
 	if (!r)
 		return;
@@ -164,7 +166,7 @@ EPITAPH_EXPORT int execve(const char *path, char *const argv[], char *const envp
 	bool announced = ENTER(execve) && execs_announce(AT_FDCWD, path, envp, false, CALLER());
 	int result = NEXT(execve)(path, argv, envp);
 
-	failed(announced);
+	failed(announced, HOOK_execve, path);
 	return result;
 }
 
@@ -174,7 +176,7 @@ EPITAPH_EXPORT int execv(const char *path, char *const argv[])
 		ENTER(execv) && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
 	int result = NEXT(execv)(path, argv);
 
-	failed(announced);
+	failed(announced, HOOK_execv, path);
 	return result;
 }
 
@@ -184,7 +186,7 @@ EPITAPH_EXPORT int execvp(const char *file, char *const argv[])
 		ENTER(execvp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
 	int result = NEXT(execvp)(file, argv);
 
-	failed(announced);
+	failed(announced, HOOK_execvp, file);
 	return result;
 }
 
@@ -193,7 +195,7 @@ EPITAPH_EXPORT int execvpe(const char *file, char *const argv[], char *const env
 	bool announced = ENTER(execvpe) && execs_announce(AT_FDCWD, file, envp, true, CALLER());
 	int result = NEXT(execvpe)(file, argv, envp);
 
-	failed(announced);
+	failed(announced, HOOK_execvpe, file);
 	return result;
 }
 
@@ -202,7 +204,7 @@ EPITAPH_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 	bool announced = ENTER(fexecve) && execs_announce(fd, "", envp, false, CALLER());
 	int result = NEXT(fexecve)(fd, argv, envp);
 
-	failed(announced);
+	failed(announced, HOOK_fexecve, "");
 	return result;
 }
 
@@ -212,7 +214,7 @@ EPITAPH_EXPORT int execveat(int dirfd, const char *path, char *const argv[], cha
 	bool announced = ENTER(execveat) && execs_announce(dirfd, path, envp, false, CALLER());
 	int result = NEXT(execveat)(dirfd, path, argv, envp, flags);
 
-	failed(announced);
+	failed(announced, HOOK_execveat, path);
 	return result;
 }
 
@@ -258,7 +260,7 @@ EPITAPH_EXPORT int execl(const char *path, const char *arg, ...)
 		ENTER(execl) && execs_announce(AT_FDCWD, path, current_environ(), false, CALLER());
 	int result = NEXT(execv)(path, argv);
 
-	failed(announced);
+	failed(announced, HOOK_execl, path);
 	return result;
 }
 
@@ -278,7 +280,7 @@ EPITAPH_EXPORT int execlp(const char *file, const char *arg, ...)
 		ENTER(execlp) && execs_announce(AT_FDCWD, file, current_environ(), true, CALLER());
 	int result = NEXT(execvp)(file, argv);
 
-	failed(announced);
+	failed(announced, HOOK_execlp, file);
 	return result;
 }
 
@@ -299,7 +301,7 @@ EPITAPH_EXPORT int execle(const char *path, const char *arg, ...)
 	bool announced = ENTER(execle) && execs_announce(AT_FDCWD, path, envp, false, CALLER());
 	int result = NEXT(execve)(path, argv, envp);
 
-	failed(announced);
+	failed(announced, HOOK_execle, path);
 	return result;
 }
 
@@ -313,6 +315,8 @@ EPITAPH_EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
 		children_expected();
 	int error = NEXT(posix_spawn)(&child, path, actions, attr, argv, envp);
 
+	if (error && ENTER(posix_spawn))
+		failures_note_path(FAILED_EXEC, "posix_spawn", path, error);
 	if (error == 0 && pid)
 		*pid = child;
 	if (error == 0 && ENTER(posix_spawn))
@@ -330,6 +334,8 @@ EPITAPH_EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
 		children_expected();
 	int error = NEXT(posix_spawnp)(&child, file, actions, attr, argv, envp);
 
+	if (error && ENTER(posix_spawnp))
+		failures_note_path(FAILED_EXEC, "posix_spawnp", file, error);
 	if (error == 0 && pid)
 		*pid = child;
 	if (error == 0 && ENTER(posix_spawnp))

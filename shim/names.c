@@ -1,5 +1,5 @@
 /*
- * Names of errors that a log, an exec or a spawn can meet (man 3 errno), of signals (man 7 signal)
+ * Names of errors that a log, an exec, an open or a socket can meet (man 3 errno, getaddrinfo), of signals (man 7 signal)
  * and of the codes that tell why one was sent (man 2 sigaction).
  *
  * Runs in: anywhere.
@@ -64,6 +64,93 @@ const char *error_name(int error)
 		return "ENXIO: nobody reads it";
 	case ELIBBAD:
 		return "ELIBBAD: a damaged interpreter";
+	case EEXIST:
+		return "EEXIST: it is there already";
+	case ENODEV:
+		return "ENODEV: no such device";
+	case EBUSY:
+		return "EBUSY: the device or resource is busy";
+	case EPIPE:
+		return "EPIPE: nobody reads it any more";
+	case EDQUOT:
+		return "EDQUOT: the quota of disk space is used up";
+	case ESTALE:
+		return "ESTALE: the file is gone from its server";
+	case EOVERFLOW:
+		return "EOVERFLOW: too large for the type";
+	case ENOTSOCK:
+		return "ENOTSOCK: not a socket";
+	case EOPNOTSUPP:
+		return "EOPNOTSUPP: operation not supported";
+	case EPROTOTYPE:
+		return "EPROTOTYPE: the wrong type of socket";
+	case EPROTONOSUPPORT:
+		return "EPROTONOSUPPORT: protocol not supported";
+	case EAFNOSUPPORT:
+		return "EAFNOSUPPORT: address family not supported";
+	case EADDRINUSE:
+		return "EADDRINUSE: address already in use";
+	case EADDRNOTAVAIL:
+		return "EADDRNOTAVAIL: no such address on this machine";
+	case ENETDOWN:
+		return "ENETDOWN: the network is down";
+	case ENETUNREACH:
+		return "ENETUNREACH: network unreachable";
+	case EHOSTUNREACH:
+		return "EHOSTUNREACH: no route to host";
+	case EHOSTDOWN:
+		return "EHOSTDOWN: the host is down";
+	case ECONNREFUSED:
+		return "ECONNREFUSED: connection refused";
+	case ECONNRESET:
+		return "ECONNRESET: connection reset by peer";
+	case ECONNABORTED:
+		return "ECONNABORTED: connection aborted";
+	case ETIMEDOUT:
+		return "ETIMEDOUT: timed out";
+	case ENOTCONN:
+		return "ENOTCONN: not connected";
+	case EISCONN:
+		return "EISCONN: connected already";
+	case EALREADY:
+		return "EALREADY: under way already";
+	case EDESTADDRREQ:
+		return "EDESTADDRREQ: no address given";
+	case ENOBUFS:
+		return "ENOBUFS: no room for buffers";
+	default:
+		return "error";
+	}
+}
+
+/* By number: glibc shows some of the names only to those who ask, musl has not all. */
+const char *lookup_error_name(int error)
+{
+	switch (error) {
+	case -1:
+		return "EAI_BADFLAGS: invalid flags";
+	case -2:
+		return "EAI_NONAME: name or service not known";
+	case -3:
+		return "EAI_AGAIN: temporary failure in name resolution";
+	case -4:
+		return "EAI_FAIL: the name server failed for good";
+	case -5:
+		return "EAI_NODATA: the name has no address";
+	case -6:
+		return "EAI_FAMILY: address family not supported";
+	case -7:
+		return "EAI_SOCKTYPE: type of socket not supported";
+	case -8:
+		return "EAI_SERVICE: service not known";
+	case -9:
+		return "EAI_ADDRFAMILY: no address of that family";
+	case -10:
+		return "EAI_MEMORY: out of memory";
+	case -11:
+		return "EAI_SYSTEM: a system error";
+	case -12:
+		return "EAI_OVERFLOW: the name is too long";
 	default:
 		return "error";
 	}

@@ -10,6 +10,9 @@
  */
 const char *error_name(int error);
 
+/* "EAI_NONAME: name or service not known" for what getaddrinfo returns. AS-safe. */
+const char *lookup_error_name(int error);
+
 /* "SIGTERM"; "signal 42" has no name of its own: NULL. AS-safe. */
 const char *signal_name(int sig);
 

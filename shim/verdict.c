@@ -10,17 +10,22 @@
 #include <sys/resource.h>
 
 #include "aborts.h"
+#include "children.h"
 #include "config.h"
 #include "epitaph.h"
+#include "failures.h"
 #include "faults.h"
 #include "flood.h"
+#include "input.h"
 #include "log.h"
 #include "modules.h"
 #include "names.h"
+#include "network.h"
 #include "next.h"
 #include "procfs.h"
 #include "received.h"
 #include "record.h"
+#include "rules.h"
 #include "sys.h"
 #include "timers.h"
 
@@ -304,41 +309,38 @@ static void describe_signal(struct record *r, const struct claim *c)
 	text_thread(r, c);
 }
 
-/* A handled signal is the likely reason of an end that follows; how likely depends on the signal:
- * those that are made to end a program count for longer than those that servers use to reload. */
-enum { AFTER_END_S = 300, AFTER_OTHER_S = 10 };
-
-static void describe_after(struct record *r, const struct claim *c)
+/* What is known of this process at its end, for the rules. */
+static void gather(struct facts *f, struct record *r, const struct claim *c, int code, bool forked)
 {
-	struct sender s;
-	int64_t after;
+	*f = (struct facts){.code = c->cause == CAUSE_ABORT ? 128 + SIGABRT : code & 0xff,
+			    .start_ns = process.start_ns,
+			    .end_ns = c->when_ns,
+			    .forked = forked,
+			    .main_process = !forked && process.role == ROLE_ROOT,
+			    .output_bytes = output_bytes()};
+	for (int i = 0; i < FAILED_KINDS; i++)
+		f->failures[i] = failures_take((enum failing)i);
+	if (forked)
+		return;
+	received_last(&f->signal);
+	f->input_ended_ns = input_ended();
+	f->used_network = network_used();
+	if (f->main_process)
+		f->had_children = children_running(&f->children_running, &f->child_pid,
+						   f->child_name, r->work, sizeof r->work);
+}
 
-	if (!received_last(&s))
+static void describe_before(struct record *r, const struct claim *c, int code, bool forked)
+{
+	struct facts f;
+
+	/* daemon's parent has done what it was to do. */
+	if (c->call && str_eq(c->call, "daemon"))
 		return;
-	after = c->when_ns - s.when_ns;
-	if (after < 0 ||
-	    after / 1000000000 >= (s.signal == SIGTERM || s.signal == SIGINT || s.signal == SIGQUIT
-					   ? AFTER_END_S
-					   : AFTER_OTHER_S))
-		return;
-	sender_look_up(&s);
-	text_str(&r->body, ", ");
-	if (after < 1000000000) {
-		text_dec(&r->body, after / 1000000);
-		text_str(&r->body, " ms");
-	} else {
-		text_seconds(&r->body, after, 1);
-		text_str(&r->body, " s");
-	}
-	text_str(&r->body, " after ");
-	text_str(&r->body, signal_name(s.signal));
-	text_char(&r->body, ' ');
-	text_sender(&r->body, &s);
-	record_static(r, "epitaph.after_signal.name", signal_name(s.signal));
-	record_seconds(r, "epitaph.after_signal.seconds", after);
-	record_static(r, "epitaph.after_signal.sender", sender_word(&s));
-	if (s.pid)
-		record_integer(r, "epitaph.after_signal.sender.pid", s.pid);
+	gather(&f, r, c, code, forked);
+	rules_tell(r, &f);
+	for (int i = 0; i < FAILED_KINDS; i++)
+		failures_give_back(f.failures[i]);
 }
 
 /* The call site outside of libc, for the fields of an end inside libc. */
@@ -390,8 +392,8 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		describe(r, c);
 	if (c->cause == CAUSE_ABORT)
 		text_origin(r, c, ", after ");
-	if (c->cause != CAUSE_SIGNAL && !forked)
-		describe_after(r, c);
+	if (c->cause != CAUSE_SIGNAL)
+		describe_before(r, c, code, forked);
 	if (c->call && str_eq(c->call, "daemon"))
 		text_str(&r->body,
 			 ": the program goes on in a forked child in the background, and libc "
