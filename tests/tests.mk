@@ -98,7 +98,7 @@ $(T)/glibc/v_foreign: tests/victims/v_tiny32.c | $(T)/glibc
 
 # Contexts: every hook of hooks.def, so the driver depends on the table.
 CTXSRC      := tests/contexts/cases.c tests/contexts/signal_cases.c \
-               tests/contexts/child_cases.c tests/contexts/contexts.c
+               tests/contexts/child_cases.c tests/contexts/io_cases.c tests/contexts/contexts.c
 
 $(T)/glibc/libcontexts.so: $(CTXSRC) shim/hooks.def | $(T)/glibc
 	$(call say,CC,$@)

@@ -53,6 +53,11 @@ struct hook_case {
 	X(prctl__seccomp)                                                                          \
 	X(prctl__invalid)
 
+/* Some libcs make macros of these; here they are names. */
+#undef open64
+#undef openat64
+#undef fopen64
+
 #define DECLARE(name)	      extern const struct hook_case case_##name;
 #define HOOK(name, file, why) DECLARE(name)
 #include "hooks.def"
