@@ -111,10 +111,10 @@ void failures_forget(enum failing kind, const char *subject)
 static bool is_searched(const char *path)
 {
 	static const char beginnings[][20] = {
-		"/lib",	 "/usr/lib", "/usr/local/lib", "/usr/share/locale", "/usr/share/i18n",
+		"/lib",	 "/usr/lib", "/usr/local/lib", "/usr/share/locale",  "/usr/share/i18n",
 		"/proc", "/sys",     "/etc/ld.so",     "/usr/share/zoneinfo"};
-	static const char parts[][20] = {"/locale/",	   "/zoneinfo/", "/site-packages/",
-					 "/node_modules/", "/terminfo/", "/gconv/",
+	static const char parts[][20] = {"/locale/",	   "/zoneinfo/",   "/site-packages/",
+					 "/node_modules/", "/terminfo/",   "/gconv/",
 					 ".so.",	   "/__pycache__/"};
 	static const char ends[][8] = {".so", ".mo", ".pyc", ".jar", ".pth", ".la"};
 	size_t length = str_len(path);

@@ -33,7 +33,8 @@ struct failure {
 	char subject[224]; /* an address, path or name, as it was given: clean it (text_clean) */
 };
 
-/* Bit KIND is set where a failure of that kind is remembered: what a call that succeeds looks at. */
+/* Bit KIND is set where a failure of that kind is remembered: what a call that succeeds looks at.
+ */
 extern unsigned int failures_present;
 #define FAILURES_HAVE(kind)                                                                        \
 	__builtin_expect(__atomic_load_n(&failures_present, __ATOMIC_RELAXED) >> (kind)&1u, 0)

@@ -1,6 +1,6 @@
 /*
- * Names of errors that a log, an exec, an open or a socket can meet (man 3 errno, getaddrinfo), of signals (man 7 signal)
- * and of the codes that tell why one was sent (man 2 sigaction).
+ * Names of errors that a log, an exec, an open or a socket can meet (man 3 errno, getaddrinfo), of
+ * signals (man 7 signal) and of the codes that tell why one was sent (man 2 sigaction).
  *
  * Runs in: anywhere.
  * SPDX-License-Identifier: MIT

@@ -284,7 +284,7 @@ EPITAPH_EXPORT int getaddrinfo(const char *restrict name, const char *restrict s
 	if (likely(result == 0 && !FAILURES_HAVE(FAILED_LOOKUP)) || !name || !ENTER(getaddrinfo))
 		return result;
 	if (result)
-		failures_note(FAILED_LOOKUP, "getaddrinfo",  name,
+		failures_note(FAILED_LOOKUP, "getaddrinfo", name,
 			      result == EAI_SYSTEM ? last_error() : result);
 	else
 		failures_forget(FAILED_LOOKUP, name);

@@ -1,9 +1,9 @@
 /*
  * Files that cannot be opened: the last failure is remembered (failures.h).
  *
- * Interposes: open open64 openat openat64 __open_2 __open64_2 __openat_2 __openat64_2 fopen fopen64.
- * Runs in: anywhere; an open that succeeds costs two comparisons.
- * SPDX-License-Identifier: MIT
+ * Interposes: open open64 openat openat64 __open_2 __open64_2 __openat_2 __openat64_2 fopen
+ * fopen64. Runs in: anywhere; an open that succeeds costs two comparisons. SPDX-License-Identifier:
+ * MIT
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -24,7 +24,8 @@ typedef void *fopen_function(const char *path, const char *mode);
 open_function epitaph_open __asm__("open"), epitaph_open64 __asm__("open64");
 openat_function epitaph_openat __asm__("openat"), epitaph_openat64 __asm__("openat64");
 open_2_function epitaph_open_2 __asm__("__open_2"), epitaph_open64_2 __asm__("__open64_2");
-openat_2_function epitaph_openat_2 __asm__("__openat_2"), epitaph_openat64_2 __asm__("__openat64_2");
+openat_2_function epitaph_openat_2 __asm__("__openat_2"), epitaph_openat64_2
+	__asm__("__openat64_2");
 fopen_function epitaph_fopen __asm__("fopen"), epitaph_fopen64 __asm__("fopen64");
 
 /* musl has none of glibc's further names (the …64 ones since 1.2.4), but a program that asks for

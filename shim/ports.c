@@ -156,9 +156,7 @@ static bool text_lost(struct text *t, int n, bool told)
 
 		if (!is_there(p) || is_open(p, n))
 			continue;
-		text_str(t, lost   ? ", "
-			    : told ? "; no longer on "
-				   : "no longer listening on ");
+		text_str(t, lost ? ", " : told ? "; no longer on " : "no longer listening on ");
 		text_address(t, p->address);
 		text_str(t, " (");
 		text_since(t, p);

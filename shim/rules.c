@@ -237,7 +237,7 @@ static const struct rule {
 	enum certainty (*when)(const struct facts *f);
 	void (*words)(struct record *r, struct facts *f, enum certainty c);
 } rules[] = {
-	{after_signal, tell_signal}, /* ", 5 ms after SIGTERM from …" */
+	{after_signal, tell_signal},   /* ", 5 ms after SIGTERM from …" */
 	{after_failure, tell_failure}, /* ", 3 ms after connect to … failed: …" */
 	{after_input, tell_input},     /* "; stdin was at its end: …" */
 	{with_child, tell_child},      /* "; its child, process 17 (server), is still running" */

@@ -19,8 +19,8 @@
 struct facts {
 	int code; /* as the parent sees it; of an abort, anything but 0 */
 	int64_t start_ns, end_ns;
-	bool main_process; /* of its tree (ROLE_ROOT), and no forked child of it */
-	bool forked;	   /* only what this process itself did is told of it */
+	bool main_process;    /* of its tree (ROLE_ROOT), and no forked child of it */
+	bool forked;	      /* only what this process itself did is told of it */
 	struct sender signal; /* the last handled one; its number is 0 where there was none */
 	const struct failure *failures[FAILED_KINDS]; /* NULL: none */
 	int64_t input_ended_ns;			      /* 0: it did not */
