@@ -390,6 +390,7 @@ static int setup(void **state)
 {
 	(void)state;
 	process.pid = getpid();
+	process.active = true;
 	config_parse(&config, NULL);
 	return 0;
 }
