@@ -205,9 +205,11 @@ qemu-check: ## cross builds for ARCHS, and the victims under qemu's user mode
 rootfs-check: all ## the built file in Debian's libcs from 2.31 to sid, musl, podman with runc (root)
 	$(Q)tests/rootfs/run.sh $(O)/libepitaph.so
 
-bench: all $(T)/bench/startup $(T)/bench/tiny $(T)/bench/signal ## ROUNDS=3000: cost of a start beside bare and libstdbuf.so, of a handled signal
+bench: all $(addprefix $(T)/bench/,startup tiny signal open) ## ROUNDS=3000: cost of a start beside bare and libstdbuf.so, of a handled signal, of an open
 	$(Q)tests/bench/run.sh $(O)/libepitaph.so $(T)/bench/startup $(T)/bench/tiny
-	$(Q)tests/bench/signal.sh $(O)/libepitaph.so $(T)/bench/signal
+	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/signal 'a handled signal'
+	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/open 'open and close'
+	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/open 'the same after a failure' 200000 fail
 
 $(T)/bench/%: tests/bench/%.c
 	$(call say,CC,$@)

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The cost of one thing that a program does in a loop, bare and under Epitaph in turn, as ratios of
+# neighbours.
+#   pairs.sh SHIM PROGRAM WHAT [ARGUMENT...]       knob: PAIRS (9)
+# SPDX-License-Identifier: MIT
+set -eu
+shim=$(readlink -f "$1") what=$3 pairs=${PAIRS:-9}
+program=("$2" "${@:4}")
+for _ in $(seq "$pairs"); do
+	bare=$(env -u LD_PRELOAD "${program[@]}")
+	ours=$(LD_PRELOAD=$shim EPITAPH_LOG=/dev/null "${program[@]}")
+	echo "$bare $ours"
+done | awk '{ printf "%.3f %s %s\n", $2 / $1, $1, $2 }' | sort -n |
+	awk -v m="$(((pairs + 1) / 2))" -v what="$what" 'NR == 1 { least = $1 } NR == m { line = $0 } { most = $1 }
+	END { split(line, f); printf "\n%s: bare %s ns, under Epitaph %s ns; ratio of pairs %s to %s, median %s\n",
+		what, f[2], f[3], least, most, f[1] }'
