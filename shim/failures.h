@@ -26,10 +26,10 @@ enum failing {
 struct failure {
 	int busy; /* 1 while somebody writes or reads it */
 	int pid;  /* whose failure it is; 0: none */
-	enum failing kind;
-	const char *call; /* static: "openat" */
-	int error;	  /* an errno; negative: getaddrinfo's EAI_… */
 	int64_t when_ns;
+	const char *call; /* static: "openat" */
+	enum failing kind;
+	int error;	   /* an errno; negative: getaddrinfo's EAI_… */
 	char subject[224]; /* an address, path or name, as it was given: clean it (text_clean) */
 };
 

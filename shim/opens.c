@@ -2,8 +2,9 @@
  * Files that cannot be opened: the last failure is remembered (failures.h).
  *
  * Interposes: open open64 openat openat64 __open_2 __open64_2 __openat_2 __openat64_2 fopen
- * fopen64. Runs in: anywhere; an open that succeeds costs two comparisons. SPDX-License-Identifier:
- * MIT
+ * fopen64.
+ * Runs in: anywhere; an open that succeeds costs two comparisons.
+ * SPDX-License-Identifier: MIT
  */
 #include <fcntl.h>
 #include <stdarg.h>

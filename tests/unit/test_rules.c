@@ -294,20 +294,20 @@ static void test_forget(void **state)
 {
 	static const struct {
 		enum failing kind;
-		const char *failed, *succeeded;
 		bool forgotten;
+		const char *failed, *succeeded;
 	} rows[] = {
-		{FAILED_CONNECT, "[::1]:5432", "127.0.0.1:5432", true},
-		{FAILED_CONNECT, "127.0.0.1:5432", "127.0.0.1:543", false},
-		{FAILED_CONNECT, "127.0.0.1:5432", "family 0", false},
-		{FAILED_CONNECT, "unix:/a/x.sock", "unix:/b/x.sock", true},
-		{FAILED_CONNECT, "unix:/a/x.sock", "unix:/a/y.sock", false},
-		{FAILED_OPEN, "/a/x.conf", "/b/x.conf", true},
-		{FAILED_OPEN, "x.conf", "/b/x.conf", true},
-		{FAILED_OPEN, "/a/x.conf", "/a/y.conf", false},
-		{FAILED_OPEN, "/a/b:c", "/a/d:c", false},
-		{FAILED_LOOKUP, "db", "db", true},
-		{FAILED_LOOKUP, "db", "db2", false},
+		{FAILED_CONNECT, true, "[::1]:5432", "127.0.0.1:5432"},
+		{FAILED_CONNECT, false, "127.0.0.1:5432", "127.0.0.1:543"},
+		{FAILED_CONNECT, false, "127.0.0.1:5432", "family 0"},
+		{FAILED_CONNECT, true, "unix:/a/x.sock", "unix:/b/x.sock"},
+		{FAILED_CONNECT, false, "unix:/a/x.sock", "unix:/a/y.sock"},
+		{FAILED_OPEN, true, "/a/x.conf", "/b/x.conf"},
+		{FAILED_OPEN, true, "x.conf", "/b/x.conf"},
+		{FAILED_OPEN, false, "/a/x.conf", "/a/y.conf"},
+		{FAILED_OPEN, false, "/a/b:c", "/a/d:c"},
+		{FAILED_LOOKUP, true, "db", "db"},
+		{FAILED_LOOKUP, false, "db", "db2"},
 	};
 
 	(void)state;

@@ -101,7 +101,8 @@ static void by_path(void)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/nonexistent/db.sock"};
 
-	connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof a);
+	if (connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&a, sizeof a) == 0)
+		_exit(9);
 }
 
 static void by_retry(void)
@@ -175,8 +176,12 @@ static void by_missing_at(void)
 
 static void by_missing_stream(void)
 {
-	if (fopen("/nonexistent/app.conf", "r"))
+	FILE *f = fopen("/nonexistent/app.conf", "r");
+
+	if (f) {
+		fclose(f);
 		_exit(9);
+	}
 }
 
 static void by_folder(void)
@@ -252,8 +257,9 @@ static void by_vfork(void)
 	pid_t child = vfork();
 
 	if (child == 0) {
-		connect(socket(AF_INET, SOCK_STREAM, 0), any(), sizeof address);
-		open("/nonexistent/app.conf", O_RDONLY);
+		if (connect(socket(AF_INET, SOCK_STREAM, 0), any(), sizeof address) == 0 ||
+		    open("/nonexistent/app.conf", O_RDONLY) >= 0)
+			_exit(9);
 		execv("/nonexistent/program", words);
 		_exit(0);
 	}
