@@ -73,6 +73,8 @@ static const struct rule rules[] = {
 	 {"after posix_spawn of /nonexistent/program failed: no such"},
 	 {AFTER "call", AFTER "path", AFTER "errno", AFTER "seconds"}},
 	{"vfork", "1", SILENT, SILENT},
+	{"vfork_after", "1", REFUSED, FAILURE_KEYS},
+	{"vfork_after_missing", "1", {"open of /nonexistent/passwd failed"}, FILE_KEYS},
 	{"fork", "1", SILENT, SILENT},
 	{"input",
 	 "0",
@@ -149,11 +151,13 @@ static void test_rule(void **state)
 	const struct rule *c = *state;
 	const char *const victims[] = {GLIBC("v_rules"), MUSL("v_rules")};
 
-	for (int i = 0; i < 2; i++) {
-		const char *argv[] = {victims[i], c->how, c->code, NULL};
+	/* With records of forked children, what they do is looked at, too. */
+	for (int i = 0; i < 4; i++) {
+		const char *argv[] = {victims[i % 2], c->how, c->code, NULL};
 		struct result r;
 
-		run_both(&(struct run){.argv = argv}, &r, NULL);
+		run_both(&(struct run){.argv = argv, .env = {i < 2 ? NULL : "EPITAPH_SCOPE=all"}},
+			 &r, NULL);
 		if (WIFEXITED(r.status))
 			assert_int_equal(WEXITSTATUS(r.status), atoi(c->code));
 		check_end(c, &r);

@@ -266,6 +266,28 @@ static void by_vfork(void)
 	waitpid(child, NULL, 0);
 }
 
+/* What the parent remembers stays as it was, though a child fails, or succeeds, in its memory. */
+static void by_vfork_after(void)
+{
+	by_refusal();
+	pid_t child = vfork();
+
+	if (child == 0)
+		_exit(connect(-1, any(), sizeof address) == 0);
+	waitpid(child, NULL, 0);
+}
+
+static void by_vfork_after_missing(void)
+{
+	if (open("/nonexistent/passwd", O_RDONLY) >= 0)
+		_exit(9);
+	pid_t child = vfork();
+
+	if (child == 0)
+		_exit(open("/etc/passwd", O_RDONLY) < 0);
+	waitpid(child, NULL, 0);
+}
+
 static void by_fork(void)
 {
 	pid_t child = fork();
@@ -415,6 +437,8 @@ int main(int argc, char **argv)
 		     {"exec", by_exec},
 		     {"spawn", by_spawn},
 		     {"vfork", by_vfork},
+		     {"vfork_after", by_vfork_after},
+		     {"vfork_after_missing", by_vfork_after_missing},
 		     {"fork", by_fork},
 		     {"parent", by_parent},
 		     {"input", by_input},
