@@ -22,6 +22,8 @@ static struct failure slots[FAILED_KINDS] EPITAPH_COLD;
 
 unsigned int failures_present;
 
+enum { OPENS_SINCE = 16 };
+
 /* A vfork child runs in its parent's memory, and its parent sleeps in the kernel the while. (Where
  * another thread than the main one called vfork the main one may not sleep: then a slot is written,
  * but under the child's pid, so that its parent does not take it for its own.) */
@@ -66,6 +68,7 @@ void failures_note(enum failing kind, const char *call, const char *subject, int
 	f->kind = kind;
 	f->call = call;
 	f->error = error;
+	f->since = 0;
 	f->when_ns = sys_clock_ns(CLOCK_BOOTTIME);
 	t = text_over(f->subject, sizeof f->subject);
 	text_str(&t, subject);
@@ -97,13 +100,15 @@ static const char *essence(enum failing kind, const char *subject)
 void failures_forget(enum failing kind, const char *subject)
 {
 	struct failure *f = &slots[kind];
-
 	/* Torn by another thread it compares unequal, or the failure is just being replaced. */
-	if (!str_eq(essence(kind, f->subject), essence(kind, subject)) || !failures_kept() ||
-	    !seize(f))
+	bool same = str_eq(essence(kind, f->subject), essence(kind, subject));
+
+	if ((!same && kind != FAILED_OPEN) || !failures_kept() || !seize(f))
 		return;
-	f->pid = 0;
-	__atomic_fetch_and(&failures_present, ~(1u << kind), __ATOMIC_RELAXED);
+	if (same || ++f->since == OPENS_SINCE) {
+		f->pid = 0;
+		__atomic_fetch_and(&failures_present, ~(1u << kind), __ATOMIC_RELAXED);
+	}
 	release(f);
 }
 
@@ -116,7 +121,9 @@ static bool is_searched(const char *path)
 	static const char parts[][20] = {"/locale/",	   "/zoneinfo/",   "/site-packages/",
 					 "/node_modules/", "/terminfo/",   "/gconv/",
 					 ".so.",	   "/__pycache__/"};
-	static const char ends[][8] = {".so", ".mo", ".pyc", ".jar", ".pth", ".la"};
+	static const char ends[][20] = {".so",		".mo",	 ".pyc",	".pth",
+					".la",		"._pth", "/pyvenv.cfg", "/pybuilddir.txt",
+					"/package.json"};
 	size_t length = str_len(path);
 
 	for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
@@ -127,7 +134,7 @@ static bool is_searched(const char *path)
 			if (str_starts(s, parts[i]))
 				return true;
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-		if (length > str_len(ends[i]) && str_eq(path + length - str_len(ends[i]), ends[i]))
+		if (length >= str_len(ends[i]) && str_eq(path + length - str_len(ends[i]), ends[i]))
 			return true;
 	return false;
 }

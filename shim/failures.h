@@ -30,6 +30,7 @@ struct failure {
 	const char *call; /* static: "openat" */
 	enum failing kind;
 	int error;	   /* an errno; negative: getaddrinfo's EAI_… */
+	int since;	   /* how many calls of its kind succeeded since */
 	char subject[224]; /* an address, path or name, as it was given: clean it (text_clean) */
 };
 
@@ -49,8 +50,11 @@ void failures_note(enum failing kind, const char *call, const char *subject, int
 /* The same with a path of the program's, which need not be readable. AS-safe. */
 void failures_note_path(enum failing kind, const char *call, const char *path, int error);
 
-/* The same kind of call succeeded since: forgets the failure where it was for the same port (of an
- * address), the same base name (of a file) or the same name. AS-safe. */
+/*
+ * The same kind of call succeeded since: forgets the failure where it was for the same port (of an
+ * address), the same base name (of a file) or the same name. A program that has opened sixteen
+ * files since did not end for the lack of one. AS-safe.
+ */
 void failures_forget(enum failing kind, const char *subject);
 
 /* A failure that means nothing: a search for libraries, modules, translations, what the kernel

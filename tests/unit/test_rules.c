@@ -324,6 +324,23 @@ static void test_forget(void **state)
 	}
 }
 
+/* Sixteen other files opened since; of other kinds of calls any number. */
+static void test_since(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		failures_note(FAILED_OPEN, "open", "/a/x.conf", ENOENT);
+		failures_note(FAILED_CONNECT, "connect", "a:1", ECONNREFUSED);
+		for (int i = 0; i < 16; i++) {
+			assert_true(FAILURES_HAVE(FAILED_OPEN));
+			failures_forget(FAILED_OPEN, "/a/y.conf");
+			failures_forget(FAILED_CONNECT, "b:2");
+		}
+		assert_false(FAILURES_HAVE(FAILED_OPEN));
+		assert_true(FAILURES_HAVE(FAILED_CONNECT));
+	}
+}
+
 static void test_long_subject(void **state)
 {
 	static char path[5000];
@@ -361,7 +378,9 @@ static void test_search(void **state)
 		{"/opt/libx.so", 0, ENOENT, true},
 		{"/opt/libx.so.1.2", 0, ENOENT, true},
 		{"/opt/x.sock", 0, ENOENT, false},
-		{".so", 0, ENOENT, false},
+		{"/opt/bin/pyvenv.cfg", 0, ENOENT, true},
+		{"/opt/my-pyvenv.cfg", 0, ENOENT, false},
+		{"/package.json", 0, ENOENT, true},
 		{"", 0, ENOENT, false},
 		{"/proc/sys/x", 0, ENOENT, true},
 		{"/proc/sys/x", 0, EACCES, false},
@@ -403,7 +422,7 @@ int main(void)
 		cmocka_unit_test(test_input),	      cmocka_unit_test(test_child),
 		cmocka_unit_test(test_did_nothing),   cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_forget),	      cmocka_unit_test(test_long_subject),
-		cmocka_unit_test(test_search),
+		cmocka_unit_test(test_since),	      cmocka_unit_test(test_search),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, setup, NULL);
