@@ -183,27 +183,32 @@ static bool take_lists(struct running *r, char *buf, size_t cap)
 	return listed;
 }
 
-bool children_running(int *count, int *pid, char *name, char *buf, size_t cap)
+bool children_had(void)
 {
-	struct running r = {count, pid, name};
+	uint64_t usage[20] = {0}, any = 0;
+
+	/* Those that were reaped inside libc (system) leave a trace: what they used. */
+	SYS2(SYS_getrusage, RUSAGE_CHILDREN, usage);
+	for (int i = 0; i < 20; i++)
+		any |= usage[i];
+	return any != 0;
+}
+
+int children_running(int *pid, char *name, char *buf, size_t cap)
+{
+	int count = 0;
+	struct running r = {&count, pid, name};
 	siginfo_t info;
 
-	*count = *pid = 0;
+	*pid = 0;
 	name[0] = '\0';
 	__builtin_memset(&info, 0, sizeof info);
 	/* Whether there are any, and whether all of them still run; takes none. */
-	if (SYS5(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0) < 0) {
-		uint64_t usage[20] = {0};
-
-		/* Those that were reaped inside libc (system) leave a trace here: their peak. */
-		SYS2(SYS_getrusage, RUSAGE_CHILDREN, usage);
-		for (int i = 0; i < 20; i++)
-			usage[0] |= usage[i];
-		return usage[0] != 0;
-	}
+	if (SYS5(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0) < 0)
+		return 0;
 	if (!take_lists(&r, buf, cap) && info.si_pid == 0)
-		*count = 1; /* at least */
-	return true;
+		count = 1; /* at least */
+	return count;
 }
 
 /* SIGKILL: who may have done it. The count is cumulative, so only its rise says anything. */

@@ -31,11 +31,11 @@ int children_reaped(struct child_end *last);
  * AS-safe. */
 int64_t children_oom_kills(void);
 
-/*
- * The children that run now: how many, the first one's pid (0: not known) and name (16 bytes). True
- * where this process has a child at all, or has had one. One system call where it has none; else
- * reads /proc. buf: 1024 bytes do. AS-safe.
- */
-bool children_running(int *count, int *pid, char *name, char *buf, size_t cap);
+/* How many children run now; the first one's pid (0: not known) and name (16 bytes). One system
+ * call where there are none; else reads /proc. buf: 1024 bytes do. AS-safe. */
+int children_running(int *pid, char *name, char *buf, size_t cap);
+
+/* Whether this process has reaped any child, in whatever way. One system call. AS-safe. */
+bool children_had(void);
 
 #endif

@@ -26,7 +26,7 @@ struct facts {
 	int64_t input_ended_ns;			      /* 0: it did not */
 	int children_running, child_pid;	      /* how many, and the first of them (or 0) */
 	char child_name[16];
-	bool had_children; /* that this process has reaped, or still has */
+	bool had_children; /* reaped, or still running; looked for where nothing was written */
 	bool used_network;
 	int64_t output_bytes; /* written to stdout and stderr; -1: not known */
 };

@@ -325,9 +325,11 @@ static void gather(struct facts *f, struct record *r, const struct claim *c, int
 	received_last(&f->signal);
 	f->input_ended_ns = input_ended();
 	f->used_network = network_used();
-	if (f->main_process)
-		f->had_children = children_running(&f->children_running, &f->child_pid,
-						   f->child_name, r->work, sizeof r->work);
+	if (!f->main_process)
+		return;
+	f->children_running =
+		children_running(&f->child_pid, f->child_name, r->work, sizeof r->work);
+	f->had_children = f->children_running || (f->output_bytes == 0 && children_had());
 }
 
 static void describe_before(struct record *r, const struct claim *c, int code, bool forked)
