@@ -137,6 +137,8 @@ static void spawned(int pid, const char *path, char *const *envp, bool search, u
 	struct record *r;
 
 	children_spawned(pid, path);
+	if (FAILURES_HAVE(FAILED_EXEC)) /* elsewhere in the search path it was not there */
+		failures_forget(FAILED_EXEC, path);
 	if (!severity_here(&followed) || !flood_allows(FLOOD_SPAWN, 0))
 		return;
 	r = record_begin(EVENT_EXEC, SEVERITY_WARN);

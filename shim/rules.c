@@ -99,7 +99,7 @@ static bool is_missing_file(const struct failure *x)
  */
 static enum certainty counts(const struct facts *f, const struct failure *x)
 {
-	if (!x)
+	if (!x || (!f->code && x->error == ENOENT)) /* a service that need not be there */
 		return SILENT;
 	if (x->kind == FAILED_OPEN)
 		return f->code && within(f, x->when_ns, is_missing_file(x) ? MS(100) : S(1))

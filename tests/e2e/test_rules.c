@@ -72,6 +72,10 @@ static const struct rule rules[] = {
 	 "1",
 	 {"after posix_spawn of /nonexistent/program failed: no such"},
 	 {AFTER "call", AFTER "path", AFTER "errno", AFTER "seconds"}},
+	{"spawn", "0", SILENT, SILENT},
+	{"second_spawn", "1", SILENT, SILENT},
+	{"path", "0", SILENT, SILENT},
+	{"mode", "1", SILENT, SILENT},
 	{"vfork", "1", SILENT, SILENT},
 	{"vfork_after", "1", REFUSED, FAILURE_KEYS},
 	{"vfork_after_missing", "1", {"open of /nonexistent/passwd failed"}, FILE_KEYS},
@@ -185,6 +189,10 @@ static void test_values(void **state)
 	assert_string_equal(get_string(end, AFTER "path"), "/nonexistent/app.conf");
 	assert_int_equal(get_int(end, AFTER "errno"), 2);
 	assert_true(get_bool(end, "epitaph.likely"));
+	result_free(&r);
+	run_both(&(struct run){.argv = refusal, .env = {"EPITAPH_IGNORE=connect,getsockopt"}}, &r,
+		 NULL);
+	assert_false(has(one_record(&r, "epitaph.end", r.pid), AFTER "call"));
 	result_free(&r);
 }
 

@@ -20,6 +20,7 @@
 
 static char said[1024];
 static bool likely;
+static int pid = 12;
 
 /* What the rules say of these facts. */
 static const char *tell(struct facts f)
@@ -27,6 +28,7 @@ static const char *tell(struct facts f)
 	struct record *r = record_begin(EVENT_END, SEVERITY_INFO);
 
 	assert_non_null(r);
+	r->pid = pid;
 	rules_tell(r, &f);
 	strcpy(said, r->body.buf);
 	likely = false;
@@ -122,6 +124,7 @@ static void test_failure(void **state)
 		 "(ECONNREFUSED)"},
 		{FAILED_CONNECT, ECONNREFUSED, 1, MS(10000), NULL},
 		{FAILED_CONNECT, ECONNREFUSED, 1, -1, NULL},
+		{FAILED_CONNECT, ENOENT, 0, 0, NULL}, /* a service that need not be there */
 		{FAILED_OPEN, ENOENT, 1, MS(99),
 		 ", likely because 99 ms before call of x failed: no such file or directory "
 		 "(ENOENT)"},
@@ -210,6 +213,9 @@ static void test_child(void **state)
 	f.children_running = 3;
 	assert_string_equal(tell(f),
 			    "; its child, process 17 (server), is still running, and 2 more");
+	pid = 1;
+	assert_non_null(strstr(tell(f), "and 2 more: the entrypoint ended before it"));
+	pid = 12;
 	f.main_process = false;
 	assert_string_equal(tell(f), "");
 }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -222,6 +223,22 @@ static void by_exclusion(void)
 		_exit(9);
 }
 
+/* The mode comes through, whatever the machine makes of further arguments. */
+static void by_mode(void)
+{
+	char name[64];
+	struct stat st;
+
+	snprintf(name, sizeof name, "/tmp/v_rules.%d", (int)getpid());
+	umask(0);
+	if (fstat(open(name, O_WRONLY | O_CREAT | O_EXCL, 0613), &st) || unlink(name) ||
+	    (st.st_mode & 07777) != 0613)
+		_exit(9);
+	if (fstat(openat(AT_FDCWD, name, O_WRONLY | O_CREAT | O_EXCL, 0621), &st) || unlink(name) ||
+	    (st.st_mode & 07777) != 0621)
+		_exit(9);
+}
+
 static void by_both(void)
 {
 	by_refusal();
@@ -248,6 +265,16 @@ static void by_spawn(void)
 	pid_t pid;
 
 	posix_spawn(&pid, "/nonexistent/program", NULL, NULL, words, environ);
+}
+
+static void by_second_spawn(void)
+{
+	pid_t pid;
+
+	posix_spawn(&pid, "/nonexistent/true", NULL, NULL, words, environ);
+	if (posix_spawn(&pid, "/bin/true", NULL, NULL, words, environ))
+		_exit(9);
+	waitpid(pid, NULL, 0);
 }
 
 /* In a child's failure the parent has no part, whoever's memory it was in. */
@@ -436,6 +463,8 @@ int main(int argc, char **argv)
 		     {"look_up", by_look_up},
 		     {"exec", by_exec},
 		     {"spawn", by_spawn},
+		     {"second_spawn", by_second_spawn},
+		     {"mode", by_mode},
 		     {"vfork", by_vfork},
 		     {"vfork_after", by_vfork_after},
 		     {"vfork_after_missing", by_vfork_after_missing},
