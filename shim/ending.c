@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "epitaph.h"
+#include "failures.h"
 #include "faults.h"
 #include "modules.h"
 #include "next.h"
@@ -96,6 +97,8 @@ void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller
 	if (!scope_reports(i))
 		return;
 	if (claim(&ends[i].first, pid, tid)) {
+		if (!i)
+			failures_freeze(pid);
 		fill(&ends[i].first, cause, code, call, caller);
 		return;
 	}
@@ -205,6 +208,7 @@ void ending_revoke(const char *call)
 
 	if (ends[i].finished != pid)
 		return;
+	failures_freeze(0);
 	ends[i].finished = ends[i].writer_pid = ends[i].first.owner = ends[i].last.owner = 0;
 	r = record_begin(EVENT_END, SEVERITY_WARN);
 	if (!r)

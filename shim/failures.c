@@ -24,6 +24,13 @@ unsigned int failures_present;
 
 enum { OPENS_SINCE = 16 };
 
+static int frozen;
+
+void failures_freeze(int pid)
+{
+	__atomic_store_n(&frozen, pid, __ATOMIC_RELAXED);
+}
+
 /* A vfork child runs in its parent's memory, and its parent sleeps in the kernel the while. (Where
  * another thread than the main one called vfork the main one may not sleep: then a slot is written,
  * but under the child's pid, so that its parent does not take it for its own.) */
@@ -44,6 +51,13 @@ bool failures_kept(void)
 	return true;
 }
 
+static bool is_frozen(void)
+{
+	int pid = __atomic_load_n(&frozen, __ATOMIC_RELAXED);
+
+	return unlikely(pid != 0) && pid == sys_getpid();
+}
+
 static bool seize(struct failure *f)
 {
 	int free = 0;
@@ -62,7 +76,7 @@ void failures_note(enum failing kind, const char *call, const char *subject, int
 	struct failure *f = &slots[kind];
 	struct text t;
 
-	if (!failures_kept() || !seize(f))
+	if (is_frozen() || !failures_kept() || !seize(f))
 		return;
 	f->pid = sys_getpid();
 	f->kind = kind;
@@ -103,7 +117,7 @@ void failures_forget(enum failing kind, const char *subject)
 	/* Torn by another thread it compares unequal, or the failure is just being replaced. */
 	bool same = str_eq(essence(kind, f->subject), essence(kind, subject));
 
-	if ((!same && kind != FAILED_OPEN) || !failures_kept() || !seize(f))
+	if ((!same && kind != FAILED_OPEN) || is_frozen() || !failures_kept() || !seize(f))
 		return;
 	if (same || ++f->since == OPENS_SINCE) {
 		f->pid = 0;

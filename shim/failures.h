@@ -61,6 +61,10 @@ void failures_forget(enum failing kind, const char *subject);
  * has. `flags` are open's. */
 bool failures_is_search(const char *path, int flags, int error);
 
+/* The end of process `pid` was decided (0: it was not, after all): what fails from here on, in exit
+ * handlers and threads that go on, is no reason of it. AS-safe. */
+void failures_freeze(int pid);
+
 /*
  * This process's last failure of a kind, or NULL where there is none or somebody is just writing
  * it. It stays as it is until it is given back. AS-safe.

@@ -89,6 +89,8 @@ static const struct rule rules[] = {
 	 "1",
 	 {"; stdin was at its end: read returned end of file ", " ms before"},
 	 {"epitaph.after_input_end.seconds"}},
+	{"exit_handler", "1", {"connect to unix:/nonexistent/db.sock"}, FAILURE_KEYS},
+	{"late_failure", "1", SILENT, SILENT},
 	{"child",
 	 "0",
 	 {"; its child, process ", " (v_rules), is still running"},

@@ -287,6 +287,14 @@ static void test_memory(void **state)
 	x = failures_take(FAILED_CONNECT);
 	assert_string_equal(x->subject, "127.0.0.1:82");
 	failures_give_back(x);
+	/* Nor behind the end that was decided. */
+	failures_freeze(getpid());
+	failures_note(FAILED_CONNECT, "connect", "127.0.0.1:83", ECONNREFUSED);
+	failures_forget(FAILED_CONNECT, "127.0.0.1:82");
+	failures_freeze(getpid() + 1);
+	x = failures_take(FAILED_CONNECT);
+	assert_string_equal(x->subject, "127.0.0.1:82");
+	failures_give_back(x);
 	/* Another process's: the one that this was forked from. */
 	process.pid++;
 	config.scope = SCOPE_ALL;

@@ -379,6 +379,27 @@ static void by_children(void)
 	leave_child();
 }
 
+static void fail_late(void)
+{
+	by_missing_at();
+	attempt(0);
+	close(listener());
+}
+
+/* Exit handlers come behind the decision: neither their failures nor their successes count. */
+static void by_exit_handler(void)
+{
+	atexit(fail_late);
+	by_path();
+	by_missing();
+}
+
+static void by_late_failure(void)
+{
+	bound();
+	atexit(fail_late);
+}
+
 static void *in_thread(void *unused)
 {
 	leave_child();
@@ -473,6 +494,8 @@ int main(int argc, char **argv)
 		     {"input", by_input},
 		     {"input_and_failure", by_input_and_failure},
 		     {"failure_and_input", by_failure_and_input},
+		     {"exit_handler", by_exit_handler},
+		     {"late_failure", by_late_failure},
 		     {"child", leave_child},
 		     {"children", by_children},
 		     {"thread_s_child", by_thread_s_child},
