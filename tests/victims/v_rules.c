@@ -382,11 +382,10 @@ static void by_children(void)
 static void fail_late(void)
 {
 	by_missing_at();
-	attempt(0);
-	close(listener());
+	by_refusal();
 }
 
-/* Exit handlers come behind the decision: neither their failures nor their successes count. */
+/* Exit handlers come behind the decision: their failures do not count. */
 static void by_exit_handler(void)
 {
 	atexit(fail_late);
@@ -396,7 +395,6 @@ static void by_exit_handler(void)
 
 static void by_late_failure(void)
 {
-	bound();
 	atexit(fail_late);
 }
 
