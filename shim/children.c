@@ -23,6 +23,7 @@
 #include "procfs.h"
 #include "record.h"
 #include "scope.h"
+#include "streams.h"
 #include "sys.h"
 
 enum { NAMES = 8, BUFFER = 4096 };
@@ -304,8 +305,10 @@ static void on_reaped(int pid, int status)
 
 EPITAPH_EXPORT pid_t fork(void)
 {
-	if (ENTER(fork))
+	if (ENTER(fork)) {
 		children_expected();
+		streams_forks();
+	}
 	return NEXT(fork)();
 }
 

@@ -19,6 +19,7 @@
 #include "moods.h"
 #include "next.h"
 #include "scope.h"
+#include "streams.h"
 #include "sys.h"
 
 /* For a process without libc's own way out: what _exit(2) does. */
@@ -41,6 +42,8 @@ int exits_run_main(int argc, char **argv, char **envp, void *auxv)
 	/* musl hands main the kernel's array, not what its environ says by now. */
 	if (process.envp && envp == process.kernel_envp)
 		envp = process.envp;
+	if (process.active)
+		streams_load_cxx();
 	int code = program_main(argc, argv, envp, auxv);
 
 	if (process.active) { /* no longer, where the program silenced us */
@@ -108,8 +111,10 @@ EPITAPH_EXPORT void exit(int code)
 
 EPITAPH_EXPORT void _exit(int code)
 {
-	if (ENTER(_exit))
+	if (ENTER(_exit)) {
+		streams_flush();
 		ending_now(CAUSE__EXIT, code, "_exit", CALLER());
+	}
 	if (NEXT(_exit))
 		NEXT(_exit)(code);
 	leave(code);
@@ -117,8 +122,10 @@ EPITAPH_EXPORT void _exit(int code)
 
 EPITAPH_EXPORT void _Exit(int code)
 {
-	if (ENTER(_Exit))
+	if (ENTER(_Exit)) {
+		streams_flush();
 		ending_now(CAUSE__EXIT, code, "_Exit", CALLER());
+	}
 	if (NEXT(_Exit))
 		NEXT(_Exit)(code);
 	leave(code);
@@ -128,8 +135,10 @@ EPITAPH_EXPORT void quick_exit(int code)
 {
 	/* Told at once: a handler of ours that ran last would cost every start, for a call that few
 	 * programs make. A quick_exit handler that changes the code gets a second line. */
-	if (ENTER(quick_exit))
+	if (ENTER(quick_exit)) {
+		streams_flush();
 		ending_now(CAUSE_QUICK_EXIT, code, "quick_exit", CALLER());
+	}
 	if (NEXT(quick_exit))
 		NEXT(quick_exit)(code);
 	leave(code);
@@ -159,8 +168,11 @@ static void on_abort(uintptr_t caller)
 
 EPITAPH_EXPORT void abort(void)
 {
-	if (ENTER(abort) && scope_reports(in_forked_child()))
-		on_abort(CALLER());
+	if (ENTER(abort)) {
+		streams_flush();
+		if (scope_reports(in_forked_child()))
+			on_abort(CALLER());
+	}
 	if (NEXT(abort))
 		NEXT(abort)();
 	SYS2(SYS_kill, sys_getpid(), SIGABRT);
@@ -187,6 +199,7 @@ static __attribute__((noinline)) void on_syscall(long number, long a, long b, lo
 {
 	switch (number) {
 	case SYS_exit_group:
+		streams_flush();
 		ending_now(CAUSE__EXIT, (int)a, "syscall(SYS_exit_group)", caller);
 		break;
 	case EXECVEAT:

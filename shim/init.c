@@ -19,6 +19,7 @@
 #include "procfs.h"
 #include "record.h"
 #include "scope.h"
+#include "streams.h"
 #include "sys.h"
 #include "text.h"
 
@@ -98,7 +99,7 @@ static void change_environ(char **envp, const struct mark *inherited)
 	static char mark_text[96];
 	static char log_text[4096 + 16] EPITAPH_COLD;
 	struct mark mark = {process.pid, (uint64_t)process.start_ns, log_identity()};
-	char ***environ_at = environ_find(), *add[2];
+	char ***environ_at = environ_find(), *add[3];
 	int count = 0;
 
 	if (!environ_at || !envp || process.role != ROLE_ROOT)
@@ -107,6 +108,13 @@ static void change_environ(char **envp, const struct mark *inherited)
 		mark.loaded_ns = inherited->loaded_ns;
 	mark_format(mark_text, sizeof mark_text, &mark);
 	add[count++] = mark_text;
+	if (config.stdio != STDIO_KEEP && !env_of(envp, "PYTHONUNBUFFERED=")) {
+		static char python[24] EPITAPH_COLD;
+		struct text t = text_over(python, sizeof python);
+
+		text_str(&t, "PYTHONUNBUFFERED=1");
+		add[count++] = python;
+	}
 	if (config.log == LOG_PATH && config.log_path[0] != '/') {
 		struct text t = text_over(log_text, sizeof log_text);
 		text_str(&t, "EPITAPH_LOG=");
@@ -189,6 +197,9 @@ static void report_start(void)
 		text_clean(&r->body, r->work, str_len(r->work));
 	text_str(&r->body, " (epitaph " EPITAPH_VERSION ", ");
 	text_str(&r->body, libcs[process.libc]);
+	if (streams_libc[STREAM_STDOUT] && config.stdio != STDIO_KEEP)
+		text_str(&r->body, config.stdio == STDIO_NONE ? ", stdout and stderr unbuffered"
+							      : ", stdout buffered by lines");
 	text_char(&r->body, ')');
 	record_static(r, "epitaph.version", EPITAPH_VERSION);
 	record_static(r, "epitaph.libc", libcs[process.libc]);
@@ -236,6 +247,7 @@ static void load(int argc, char **argv, char **envp)
 	process.active = true;
 	if (!config.ignore[HOOK_sigaction] && !config.ignore[HOOK_signal])
 		dispositions_watch();
+	streams_load();
 	if (!scope_reports(false)) {
 		log_defer(&mark.log, mark.pid);
 		return;

@@ -323,6 +323,13 @@ int log_failure(void)
 	return __atomic_exchange_n(&failure, 0, __ATOMIC_RELAXED);
 }
 
+static uint64_t written;
+
+uint64_t log_written(void)
+{
+	return written;
+}
+
 bool log_line(const char *line, size_t len)
 {
 	/* Signals 13, 25 and 22: what a write can raise here. Kernel signal sets are plain words.
@@ -360,5 +367,7 @@ bool log_line(const char *line, size_t len)
 out:
 	if (opened)
 		sys_close(fd);
+	if (n > 0)
+		written += (uint64_t)n;
 	return n == (long)len;
 }

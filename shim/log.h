@@ -49,6 +49,9 @@ bool log_is_terminal(void);
  */
 bool log_line(const char *line, size_t len);
 
+/* Bytes of all lines so far. AS-safe. */
+uint64_t log_written(void);
+
 /* Why a file that lines went to was given up for stderr, as an errno; told once, then 0. AS-safe.
  */
 int log_failure(void);

@@ -24,6 +24,20 @@ enum use {
 	USE_on_exit,
 	USE_gnu_get_libc_version,
 	USE_errno_location,
+	USE_clock_gettime,
+	USE_stdout,
+	USE_stderr,
+	USE___fpending,
+	USE___fpurge,
+	USE_ftrylockfile,
+	USE_funlockfile,
+	USE_fileno,
+	USE_cout, /* C++: libstdc++'s, then libc++'s */
+	USE_clog,
+	USE_cerr,
+	USE_cout_libcxx,
+	USE_clog_libcxx,
+	USE_cerr_libcxx,
 	USE_vdso_clock, /* the kernel's, in every process; musl does not list it */
 	USE_END
 };

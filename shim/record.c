@@ -17,9 +17,10 @@
 static struct record pool[2] __attribute__((section(".bss.yy_pool")));
 static int pool_busy[2];
 
-static const char *const event_names[] = {
-	"epitaph.start", "epitaph.config", "epitaph.signal",  "epitaph.kill",	 "epitaph.handler",
-	"epitaph.child", "epitaph.exec",   "epitaph.failure", "epitaph.silence", "epitaph.end"};
+static const char *const event_names[] = {"epitaph.start",  "epitaph.config",  "epitaph.signal",
+					  "epitaph.kill",   "epitaph.handler", "epitaph.child",
+					  "epitaph.exec",   "epitaph.failure", "epitaph.silence",
+					  "epitaph.output", "epitaph.end"};
 static const char *const severity_names[] = {"ERROR", "WARN", "INFO", "DEBUG"};
 
 static struct record *allocate(void)

@@ -12,12 +12,6 @@
 
 #include "names.h"
 
-/* To be replaced by the file that counts output. */
-__attribute__((weak)) int64_t output_bytes(void)
-{
-	return -1;
-}
-
 /* Silent: the facts do not say it. Likely: it may be why. Sure: the words claim no more than the
  * facts do. */
 enum certainty { SILENT, LIKELY, SURE };
@@ -230,7 +224,7 @@ static void tell_nothing(struct record *r, struct facts *f, enum certainty c)
 	(void)c;
 	text_str(&r->body, "; it printed nothing, opened no socket and lived ");
 	text_time_before(&r->body, f, f->start_ns);
-	text_str(&r->body, ": is this the right program?");
+	text_str(&r->body, ": is this the right binary?");
 }
 
 static const struct rule {
@@ -241,7 +235,7 @@ static const struct rule {
 	{after_failure, tell_failure}, /* ", 3 ms after connect to … failed: …" */
 	{after_input, tell_input},     /* "; stdin was at its end: …" */
 	{with_child, tell_child},      /* "; its child, process 17 (server), is still running" */
-	{did_nothing, tell_nothing},   /* "; it printed nothing, …: is this the right program?" */
+	{did_nothing, tell_nothing},   /* "; it printed nothing, …: is this the right binary?" */
 };
 
 void rules_tell(struct record *r, struct facts *f)

@@ -34,8 +34,8 @@ struct facts {
 /* Appends to r->body what the rules have to say, and adds its fields. AS-safe. */
 void rules_tell(struct record *r, struct facts *f);
 
-/* How many bytes the program wrote to its stdout and stderr, or -1 where that is not known. A WEAK
- * STAND-IN in rules.c says -1, until the file that counts output defines it. AS-safe. */
+/* How many bytes the program wrote to its stdout and stderr (output.c), or -1 where that is not
+ * known. AS-safe. */
 int64_t output_bytes(void);
 
 #endif

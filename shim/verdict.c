@@ -25,6 +25,7 @@
 #include "procfs.h"
 #include "received.h"
 #include "record.h"
+#include "report.h"
 #include "rules.h"
 #include "sys.h"
 #include "timers.h"
@@ -425,6 +426,8 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 	if (!forked && process.role == ROLE_ROOT)
 		log_termination(r->body.buf, r->body.len);
 	record_caller(r, caller, &c->trace);
+	if (!forked && process.role == ROLE_ROOT)
+		report_describe(r);
 	if (flood_left_out()) {
 		text_str(&r->details,
 			 "records left out, because five of their kind had been written: ");

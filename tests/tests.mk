@@ -17,7 +17,7 @@ VICTIMS     := $(patsubst tests/victims/%.c,%,$(wildcard tests/victims/v_*.c))
 BARE_METAL  := v_nolibc v_tiny32
 GLIBC_ONLY  := v_error
 X86_ONLY    := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),v_nolibc v_tiny32 v_foreign)
-GLIBC_BINS  := $(addprefix $(T)/glibc/,$(filter-out $(BARE_METAL),$(VICTIMS)) v_cxx_throw libleaver.so $(X86_ONLY))
+GLIBC_BINS  := $(addprefix $(T)/glibc/,$(filter-out $(BARE_METAL),$(VICTIMS)) v_cxx_throw v_cxx_output libleaver.so $(X86_ONLY))
 MUSL_BINS   := $(addprefix $(T)/musl/,$(filter-out $(BARE_METAL) $(GLIBC_ONLY),$(VICTIMS)) libleaver.so)
 STATIC_BINS := $(addprefix $(T)/static/,v_return v_exit v_env_names)
 CTX_GLIBC   := $(addprefix $(T)/glibc/,driver libcontexts.so ctx_helper)
@@ -98,7 +98,7 @@ $(T)/glibc/v_foreign: tests/victims/v_tiny32.c | $(T)/glibc
 
 # Contexts: every hook of hooks.def, so the driver depends on the table.
 CTXSRC      := tests/contexts/cases.c tests/contexts/signal_cases.c \
-               tests/contexts/child_cases.c tests/contexts/io_cases.c tests/contexts/contexts.c
+               tests/contexts/child_cases.c tests/contexts/output_cases.c tests/contexts/io_cases.c tests/contexts/contexts.c
 
 $(T)/glibc/libcontexts.so: $(CTXSRC) shim/hooks.def | $(T)/glibc
 	$(call say,CC,$@)

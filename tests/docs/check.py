@@ -147,6 +147,8 @@ def check_records():
     for path in listing("shim", ".c"):
         source = read(path)
         keys.update(re.findall(rf'\brecord_(?:{adders})\(\s*\w+,\s*"([^"]+)"', source))
+        for key in re.findall(r'\bFIELD\(\w+, \w+, \w+, "([^"]+)"', source):
+            keys.update({f"epitaph.stdout.{key}", f"epitaph.stderr.{key}"})
         keys.update(re.findall(r'\bjson_put\w*\(&t,\s*"([^"]+)"', source))
         # A key that is no literal would be invisible here. (In a definition the next word is a type.)
         unclear += [f"{path}: {m}" for m in re.findall(rf'^\t.*\brecord_(?:{adders})\(\s*\w+,\s*[^"\s].*', source,

@@ -35,6 +35,10 @@ struct rule {
 
 static const struct rule rules[] = {
 	{"nothing", "1", SILENT, SILENT},
+	{"placeholder",
+	 "0",
+	 {"; it printed nothing, opened no socket and lived ", " ms: is this the right binary?"},
+	 SILENT},
 	{"refusal", "1", REFUSED, FAILURE_KEYS},
 	{"refusal", "0", REFUSED, FAILURE_KEYS},
 	{"asking", "1", REFUSED, FAILURE_KEYS},
@@ -149,7 +153,8 @@ static void check_end(const struct rule *c, const struct result *r)
 		check((failure && !strncmp(all_keys[i], AFTER, strlen(AFTER))) ||
 			      expected(c, all_keys[i]) || !has(end, all_keys[i]),
 		      "it has %s: %s", all_keys[i], r->log);
-	check(has(end, "epitaph.likely") == !!strstr(body, "likely"), "%s", r->log);
+	check(has(end, "epitaph.likely") == (strstr(body, "likely") || strchr(body, '?')), "%s",
+	      r->log);
 }
 
 static void test_rule(void **state)

@@ -224,7 +224,7 @@ static void test_child(void **state)
 static void test_did_nothing(void **state)
 {
 	static const char words[] = "; it printed nothing, opened no socket and lived 2 ms: is "
-				    "this the right program?";
+				    "this the right binary?";
 	struct facts nothing = plain(0), f;
 	struct failure x = failure(FAILED_CONNECT, "connect", "a:1", ECONNREFUSED, 0);
 

@@ -1,0 +1,140 @@
+/*
+ * The report; the contract is in report.h.
+ *
+ * Runs in: any thread, signal handler; reads /proc raw, into the record's own scratch.
+ * SPDX-License-Identifier: MIT
+ */
+#include "report.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "cgroup.h"
+#include "children.h"
+#include "epitaph.h"
+#include "names.h"
+#include "output.h"
+#include "ports.h"
+#include "procfs.h"
+#include "received.h"
+#include "sys.h"
+
+static void describe_signals(struct record *r)
+{
+	struct sender last;
+	int count = received_count();
+
+	record_integer(r, "epitaph.signals", count);
+	if (!count || !received_last(&last))
+		return;
+	text_str(&r->details, "signals: ");
+	text_dec(&r->details, count);
+	text_str(&r->details, " handled, the last ");
+	text_str(&r->details, signal_name(last.signal) ? signal_name(last.signal) : "unnamed");
+	text_str(&r->details, " at +");
+	text_seconds(&r->details, last.when_ns - process.start_ns, 3);
+	text_str(&r->details, "s\n");
+}
+
+static void describe_threads(struct record *r)
+{
+	int count = procfs_threads();
+
+	if (count <= 0)
+		return;
+	record_integer(r, "epitaph.threads", count);
+	if (count == 1)
+		return;
+	text_str(&r->details, "threads: ");
+	text_dec(&r->details, count);
+	text_str(&r->details, " at the end\n");
+}
+
+static void describe_ports(struct record *r)
+{
+	size_t before = r->details.len;
+
+	text_str(&r->details, "ports: ");
+	if (ports_describe(&r->details, r->work, sizeof r->work)) {
+		text_char(&r->details, '\n');
+	} else {
+		r->details.len = before;
+		r->details.buf[before] = '\0';
+	}
+}
+
+static void describe_children(struct record *r)
+{
+	struct text *t = &r->details;
+	struct child_end last;
+	int count = children_reaped(&last);
+
+	if (!count)
+		return;
+	record_integer(r, "epitaph.children_reaped", count);
+	text_str(t, "children: ");
+	text_dec(t, count);
+	text_str(t, " reaped, the last one process ");
+	text_dec(t, last.pid);
+	if (WIFSIGNALED(last.status)) {
+		const char *name = signal_name(WTERMSIG(last.status));
+
+		text_str(t, " by ");
+		text_str(t, name ? name : "a signal");
+	} else {
+		text_str(t, " with exit code ");
+		text_dec(t, WEXITSTATUS(last.status));
+	}
+	text_str(t, " at +");
+	text_seconds(t, last.when_ns - process.start_ns, 3);
+	text_str(t, "s\n");
+}
+
+static void text_mib(struct text *t, int64_t bytes)
+{
+	text_dec(t, bytes / 1048576);
+	text_char(t, '.');
+	text_dec(t, bytes % 1048576 * 10 / 1048576);
+	text_str(t, " MiB");
+}
+
+static void describe_memory(struct record *r)
+{
+	struct text *t = &r->details;
+	struct cgroup_memory m;
+	struct rusage usage;
+	int64_t kills = children_oom_kills();
+
+	if (SYS2(SYS_getrusage, RUSAGE_SELF, &usage) != 0)
+		return;
+	text_str(t, "memory: at most ");
+	text_mib(t, (int64_t)usage.ru_maxrss * 1024);
+	record_integer(r, "epitaph.memory.peak", (int64_t)usage.ru_maxrss * 1024);
+	if (cgroup_memory(&m, r->work, sizeof r->work)) {
+		if (m.limit >= 0) {
+			text_str(t, "; the container's limit ");
+			text_mib(t, m.limit);
+			record_integer(r, "epitaph.memory.limit", m.limit);
+		}
+		if (m.peak >= 0) {
+			text_str(t, m.limit >= 0 ? ", its peak " : "; the cgroup's peak ");
+			text_mib(t, m.peak);
+		}
+	}
+	if (kills > 0) {
+		text_str(t, "; out-of-memory kills in it since the first child: ");
+		text_dec(t, kills);
+	}
+	text_char(t, '\n');
+}
+
+void report_describe(struct record *r)
+{
+	describe_signals(r);
+	describe_threads(r);
+	describe_ports(r);
+	output_describe(r);
+	describe_children(r);
+	describe_memory(r);
+}

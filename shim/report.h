@@ -1,0 +1,15 @@
+/*
+ * The report of the main process: the lines below its end sentence.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef EPITAPH_REPORT_H
+#define EPITAPH_REPORT_H
+
+#include "record.h"
+
+/* Appends to r->details and the fields: signals, threads, ports, output, children, memory. What
+ * cannot be known is left out. AS-safe. */
+void report_describe(struct record *r);
+
+#endif

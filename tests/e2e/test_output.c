@@ -1,0 +1,196 @@
+/*
+ * What reaches the pipe: never less than bare, never twice, and in the mode `none` all of it; and
+ * what is told of it. The wait status is the bare program's.
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MODES = 3 };
+
+static const char *const modes[MODES] = {"EPITAPH_STDIO=none", "EPITAPH_STDIO=line",
+					 "EPITAPH_STDIO=keep"};
+
+#define WORDS "words 7 and!"
+#define ALL   WORDS, WORDS, WORDS
+#define LONG  "(900 lines)"
+
+struct row {
+	const char *how, *end;
+	const char *out[MODES]; /* what comes through, in each mode */
+	const char *told;	/* in the log, or NULL */
+};
+
+static const struct row rows[] = {
+	{"print", "return", {ALL}, NULL},
+	{"print", "_exit", {ALL}, NULL},
+	{"print", "quick_exit", {ALL}, NULL},
+	{"print", "abort", {ALL}, NULL},
+	{"print", "TERM", {WORDS, "", ""}, NULL},
+	{"print", "KILL", {WORDS, "", ""}, NULL},
+	{"print", "exec", {WORDS, "", ""}, NULL},
+	{"own_buffer", "_exit", {LONG, LONG, LONG}, NULL},
+	{"own_buffer", "KILL", {LONG, LONG, ""}, NULL},
+	{"reopen", "KILL", {WORDS, "", ""}, NULL},
+	{"other_stream", "KILL", {"other", "", ""}, NULL},
+	{"fork", "_exit", {WORDS, "", ""}, NULL},
+	{"fork_child_flushes", "_exit", {ALL}, NULL},
+	{"handler", "", {WORDS, "", ""}, NULL},
+	{"locked", "_exit", {WORDS, "", ""}, NULL},
+	{"written", "return", {"plainly\n", "plainly\n", "plainly\n"}, NULL},
+	{"full_device", "_exit", {"", "", ""}, "write to stdout failed: ENOSPC"},
+	{"closed", "_exit", {"", "", ""}, "write to stdout failed: EBADF"},
+	{"no_reader", "_exit", {"", "", ""}, "write to stdout failed: EPIPE"},
+	{"reader_gone", "_exit", {"", "", ""}, NULL},
+	{"full_pipe", "_exit", {"", "", ""}, "(it is non-blocking, and its reader does not keep"},
+	{"size_limit", "_exit", {"", "", ""}, "write to stdout failed: EFBIG"},
+};
+
+static bool same(const char *wanted, const char *got)
+{
+	char lines[16384];
+	size_t n = 0;
+
+	if (strcmp(wanted, LONG) != 0)
+		return strcmp(wanted, got) == 0;
+	for (int i = 0; i < 900; i++)
+		n += (size_t)snprintf(lines + n, sizeof lines - n, "line %d\n", i);
+	return strcmp(lines, got) == 0;
+}
+
+static void test_row(void **state)
+{
+	const struct row *c = *state;
+	const char *const victims[] = {GLIBC("v_output"), MUSL("v_output")};
+
+	for (int i = 0; i < 2 * MODES; i++) {
+		const char *argv[] = {victims[i / MODES], c->how, c->end, NULL};
+		struct run how = {.argv = argv, .env = {modes[i % MODES]}};
+		struct result ours, bare;
+
+		run(&how, &ours);
+		how.bare = true;
+		run(&how, &bare);
+		check(ours.status == bare.status, "%s %s: %s, bare %s", argv[0], how.env[0],
+		      status_text(ours.status), status_text(bare.status));
+		/* A limit of file size is the log's, too: then its lines go to stderr. */
+		bool to_stderr = strcmp(c->how, "size_limit") == 0;
+		check(to_stderr || ours.err_len == bare.err_len, "%s", ours.err);
+		check(same(c->out[i % MODES], ours.out), "%s %s: %s, bare: %s", argv[0], how.env[0],
+		      ours.out, bare.out);
+		check(ours.out_len >= bare.out_len, "less than bare: %s", ours.out);
+		if (c->told)
+			check_contains(to_stderr ? ours.err : ours.log, c->told);
+		result_free(&ours);
+		result_free(&bare);
+	}
+}
+
+/* With KEEP the words lie in a buffer that nobody will take. */
+static void test_no_way_out(void **state)
+{
+	static const char *const hows[] = {"reader_gone", "full_pipe"};
+	static const char *const why[] = {"it cannot be written to",
+					  "nobody took it within a second"};
+	const char *const victims[] = {GLIBC("v_output"), MUSL("v_output")};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const char *argv[] = {victims[i / 2], hows[i % 2], "_exit", NULL};
+		struct result r;
+
+		run_both(&(struct run){.argv = argv,
+				       .text = true,
+				       .env = {"EPITAPH_STDIO=keep", "KEEP=1"}},
+			 &r, NULL);
+		check_contains(r.log, "; 12 bytes of stdout left in its buffer: ");
+		check_contains(r.log, why[i % 2]);
+		result_free(&r);
+	}
+}
+
+static void test_report(void **state)
+{
+	const char *print[] = {GLIBC("v_output"), "print", "_exit", NULL};
+	const char *written[] = {MUSL("v_output"), "written", "return", NULL};
+	const char *failing[] = {GLIBC("v_output"), "full_device", "_exit", NULL};
+	const char *handler[] = {GLIBC("v_output"), "handler", "", NULL};
+	const char *locked[] = {GLIBC("v_output"), "locked", "_exit", NULL};
+	const json_t *end;
+	struct result r;
+
+	(void)state;
+	run(&(struct run){.argv = print, .env = {"EPITAPH_STDIO=keep"}}, &r);
+	end = one_record(&r, "epitaph.end", r.pid);
+	assert_int_equal(get_int(end, "epitaph.stdout.bytes"), 12);
+	assert_int_equal(get_int(end, "epitaph.stdout.writes"), 3);
+	assert_int_equal(get_int(end, "epitaph.stdout.flushed"), 12);
+	assert_int_equal(get_int(end, "epitaph.stderr.bytes"), 0);
+	assert_string_equal(get_string(end, "epitaph.stdout.tail"), " and!");
+	assert_true(get_real(end, "epitaph.stdout.last") >= 0);
+	result_free(&r);
+	run(&(struct run){.argv = written, .text = true}, &r);
+	check_contains(r.log, "output: stdout 8 bytes in 1 write, last at +");
+	check_contains(r.log, "s \"plainly\"; stderr none seen; nothing left unflushed");
+	result_free(&r);
+	run(&(struct run){.argv = written, .text = true, .env = {"EPITAPH_TAIL=3"}}, &r);
+	check_contains(r.log, "s \"ly\"; ");
+	result_free(&r);
+	run(&(struct run){.argv = written, .text = true, .env = {"EPITAPH_TAIL=0"}}, &r);
+	check(!strstr(r.log, "ly\""), "%s", r.log);
+	result_free(&r);
+	run(&(struct run){.argv = failing}, &r);
+	assert_int_equal(count_records(&r, "epitaph.output", r.pid), 1);
+	end = one_record(&r, "epitaph.output", r.pid);
+	assert_string_equal(get_string(end, "epitaph.output.stream"), "stdout");
+	assert_int_equal(get_int(end, "epitaph.output.errno"), 28);
+	assert_int_equal(get_int(end, "epitaph.output.bytes"), 4);
+	result_free(&r);
+	run(&(struct run){.argv = handler, .text = true, .env = {"EPITAPH_STDIO=keep"}}, &r);
+	check_contains(r.log, "left in its buffer: a signal handler ends the process");
+	result_free(&r);
+	run(&(struct run){.argv = locked, .text = true, .env = {"EPITAPH_STDIO=line"}}, &r);
+	check_contains(r.log, "left in its buffer: another thread holds the stream's lock");
+	result_free(&r);
+}
+
+/* The start of Python, and C++'s streams, which have buffers of their own. */
+static void test_runtimes(void **state)
+{
+	const char *python[] = {"python3", "-c",
+				"import os,sys; sys.stdout.write('words'); os.kill(os.getpid(), 9)",
+				NULL};
+	const char *cxx[] = {GLIBC("v_cxx_output"), NULL};
+	struct result r;
+
+	(void)state;
+	run(&(struct run){.argv = cxx}, &r);
+	assert_string_equal(r.out, "words 7");
+	result_free(&r);
+	run(&(struct run){.argv = cxx, .env = {"EPITAPH_STDIO=keep"}}, &r);
+	assert_string_equal(r.out, "");
+	result_free(&r);
+	run(&(struct run){.argv = python}, &r);
+	assert_string_equal(r.out, "words");
+	result_free(&r);
+	run(&(struct run){.argv = python, .env = {"EPITAPH_STDIO=keep"}}, &r);
+	assert_string_equal(r.out, "");
+	result_free(&r);
+}
+
+int main(void)
+{
+	enum { ROWS = sizeof rows / sizeof *rows };
+	struct CMUnitTest tests[ROWS + 3];
+	size_t n = 0;
+
+	for (; n < ROWS; n++)
+		tests[n] = table_test(rows[n].how, test_row, &rows[n]);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_no_way_out);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_report);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_runtimes);
+	return run_group("output", tests, n);
+}
