@@ -39,16 +39,18 @@ static const char names[USE_END][24] = {
 #endif
 };
 
-static void *slots[USE_END];
+void *next_slots[USE_END];
 
 const char *hook_name(enum hook hook)
 {
 	return names[hook];
 }
 
-static void *look_up(int i, const struct link_map *map)
+void *next_look_up(int i)
 {
+	/* Of a hook, what stands behind us; of the rest, what the program itself would find. */
 	const struct link_map *self = modules_self();
+	const struct link_map *map = i < HOOK_COUNT ? self : modules_first();
 	uint32_t hash = gnu_hash(names[i]);
 	void *at = NULL;
 	struct module m;
@@ -56,20 +58,6 @@ static void *look_up(int i, const struct link_map *map)
 	for (; map && !at; map = map->l_next)
 		if (map != self && module_open(&m, map))
 			at = module_symbol(&m, names[i], hash);
-	__atomic_store_n(&slots[i], at, __ATOMIC_RELAXED);
+	__atomic_store_n(&next_slots[i], at, __ATOMIC_RELAXED);
 	return at;
-}
-
-void *next_get(enum hook hook)
-{
-	void *at = __atomic_load_n(&slots[hook], __ATOMIC_RELAXED);
-
-	return __builtin_expect(at != NULL, 1) ? at : look_up((int)hook, modules_self());
-}
-
-void *next_use(enum use use)
-{
-	void *at = __atomic_load_n(&slots[use], __ATOMIC_RELAXED);
-
-	return at ? at : look_up((int)use, modules_first());
 }

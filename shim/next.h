@@ -9,6 +9,7 @@
 #ifndef EPITAPH_NEXT_H
 #define EPITAPH_NEXT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum hook {
@@ -42,16 +43,32 @@ enum use {
 	USE_END
 };
 
+/* What was found so far, by hook and use; NULL where nobody looked, or nothing is there. */
+extern void *next_slots[USE_END];
+
+/* Looks a definition up and keeps it. AS-safe. */
+void *next_look_up(int i);
+
 /*
  * The next definition, or NULL where no object behind us has one. Looked up at the first call:
  * binding all of them at load costs every start what most processes never need, and the look-up
  * takes no lock. It reads the loader's list only as far as libc, which no dlclose ever removes.
  * AS-safe.
  */
-void *next_get(enum hook hook);
+static inline void *next_get(enum hook hook)
+{
+	void *at = __atomic_load_n(&next_slots[hook], __ATOMIC_RELAXED);
+
+	return __builtin_expect(at != NULL, 1) ? at : next_look_up((int)hook);
+}
 
 /* The same for a name that we use; here the program's own definition comes first. AS-safe. */
-void *next_use(enum use use);
+static inline void *next_use(enum use use)
+{
+	void *at = __atomic_load_n(&next_slots[use], __ATOMIC_RELAXED);
+
+	return __builtin_expect(at != NULL, 1) ? at : next_look_up((int)use);
+}
 
 /* The hook's own name; never NULL. */
 const char *hook_name(enum hook hook);

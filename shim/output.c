@@ -57,6 +57,7 @@ int output_errno(void)
 
 static int64_t coarse_now(void)
 {
+	/* By libc, where its kernel's own is not in the loader's list (musl). */
 	int (*clock)(int, struct timespec *) = next_use(USE_clock_gettime);
 	struct timespec t = {0, 0};
 
@@ -285,10 +286,10 @@ static __attribute__((noinline)) void on_write(int hook, const char *call, int f
 
 EPITAPH_EXPORT ssize_t write(int fd, const void *data, size_t n)
 {
+	if (likely(!concerns(fd)))
+		return NEXT(write)(fd, data, n);
 	ssize_t got = NEXT(write)(fd, data, n);
-
-	if (concerns(fd))
-		on_write(HOOK_write, "write", fd, data, n, got);
+	on_write(HOOK_write, "write", fd, data, n, got);
 	return got;
 }
 

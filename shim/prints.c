@@ -5,6 +5,11 @@
  * Runs in: anywhere that the program calls them.
  * SPDX-License-Identifier: MIT
  */
+/* With it glibc's headers would define some of these functions themselves. */
+#ifndef __NO_INLINE__
+#define __NO_INLINE__ 1
+#endif
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -205,9 +205,11 @@ qemu-check: ## cross builds for ARCHS, and the victims under qemu's user mode
 rootfs-check: all ## the built file in Debian's libcs from 2.31 to sid, musl, podman with runc (root)
 	$(Q)tests/rootfs/run.sh $(O)/libepitaph.so
 
-bench: all $(addprefix $(T)/bench/,startup tiny signal open) ## ROUNDS=3000: cost of a start beside bare and libstdbuf.so, of a handled signal, of an open
+bench: all $(addprefix $(T)/bench/,startup tiny signal open write) ## ROUNDS=3000: cost of a start beside bare and libstdbuf.so, of a handled signal, of a write, of an open
 	$(Q)tests/bench/run.sh $(O)/libepitaph.so $(T)/bench/startup $(T)/bench/tiny
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/signal 'a handled signal'
+	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/write 'write of a byte to another descriptor' 7
+	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/write 'write of a byte to stdout' 1
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/open 'open and close'
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/open 'the same after a failure' 200000 fail
 
