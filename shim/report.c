@@ -111,14 +111,12 @@ static void describe_memory(struct record *r)
 	text_str(t, "memory: at most ");
 	text_mib(t, (int64_t)usage.ru_maxrss * 1024);
 	record_integer(r, "epitaph.memory.peak", (int64_t)usage.ru_maxrss * 1024);
-	if (cgroup_memory(&m, r->work, sizeof r->work)) {
-		if (m.limit >= 0) {
-			text_str(t, "; the container's limit ");
-			text_mib(t, m.limit);
-			record_integer(r, "epitaph.memory.limit", m.limit);
-		}
+	if (cgroup_memory(&m, r->work, sizeof r->work) && m.limit >= 0) {
+		text_str(t, "; the container's limit ");
+		text_mib(t, m.limit);
+		record_integer(r, "epitaph.memory.limit", m.limit);
 		if (m.peak >= 0) {
-			text_str(t, m.limit >= 0 ? ", its peak " : "; the cgroup's peak ");
+			text_str(t, ", its peak ");
 			text_mib(t, m.peak);
 		}
 	}

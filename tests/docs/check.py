@@ -61,6 +61,9 @@ def write(path, text):
 VARYING = (
     (r"\[\d+\]", "[PID]"), (r"\+\d+\.\d+s", "+TIMEs"), (r"process \d+", "process PID"),
     (r"\b\d+(\.\d+)? (ms|s) after", "TIME after"), (r'"timestamp":"[^"]*"', '"timestamp":"TIME"'),
+    (r"\b127\.0\.0\.1:\d+", "127.0.0.1:PORT"), (r"\blived \d+ ms", "lived N ms"),
+    (r"memory: at most .*", "memory: …"), (r',"epitaph\.memory\.(?:peak|limit)":\d+', ""),
+    (r'("epitaph\.std(?:out|err)\.last":)[\d.]+', r"\1N"),
     (r'("process\.(?:pid|parent_pid|uptime)":)[\d.]+', r"\1N"),
     (r'("(?:epitaph\.caller\.offset|code\.stacktrace)":)"[^"]*"', r'\1"…"'),
     (r'(?:/[^\s"/]+)+/', "DIR/"),

@@ -135,8 +135,8 @@ self_test() {
 	flaw wx '' -Wl,-N
 	flaw segments '' -Wl,-z,separate-code
 	flaw ehframe '' -Wl,--no-eh-frame-hdr
-	flaw weak "extern int puts(); $used p = puts;"
-	flaw imports "extern __attribute__((weak)) int puts(); $used p = puts;"
+	flaw weak "extern int getchar(); $used p = getchar;"
+	flaw imports "extern __attribute__((weak)) int getchar(); $used p = getchar;"
 	flaw exports 'void one_too_many(void) {}'
 	flaw kinds 'int data = 1;'
 	echo 'EPITAPH_1 { global: *; };' >"$work/named.map"
