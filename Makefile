@@ -36,10 +36,10 @@ SHIMLD   := -shared -nostdlib -Wl,-soname,libepitaph.so -Wl,--version-script=$(O
 
 SRCS     := $(sort $(wildcard shim/*.c))
 # What every start runs lies together, at the end: fewer pages to map.
-HOT      := mem process text modules next environ config scope log record verdict ending exits init
+HOT      := mem process clock text modules next environ config scope log record verdict ending exits init
 COLD     := $(filter-out $(HOT),$(SRCS:shim/%.c=%))
 # -O2 where it shows in the cost of a start or of a signal; elsewhere small, for the same reason.
-$(patsubst %,$(O)/shim/%.o,$(HOT) dispositions received sender flood output): OPTIMISE := -O2
+$(patsubst %,$(O)/shim/%.o,$(HOT) dispositions received sender flood output prints): OPTIMISE := -O2
 OBJS     := $(patsubst %,$(O)/shim/%.o,$(COLD) $(HOT))
 
 .PHONY: all

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config.h"
+
 /* Everything is hidden (-fvisibility=hidden) but the interposed names. */
 #define EPITAPH_EXPORT __attribute__((visibility("default")))
 /* Large and rarely touched: kept off the pages that every start needs (the linker sorts by name).
@@ -42,6 +44,7 @@ struct process {
 	const char *preload; /* LD_PRELOAD at load, or NULL (then /etc/ld.so.preload loaded us) */
 	char **envp;	     /* environment handed to main when we replaced it, else NULL */
 	char **kernel_envp;  /* the one that it stands for */
+	bool loaded;	     /* init_early is done */
 	bool active; /* false: EPITAPH_DISABLE, set-uid, seccomp: every hook passes through */
 };
 
@@ -56,7 +59,12 @@ void init_early(int argc, char **argv, char **envp);
 
 /* True where Epitaph observes this process and EPITAPH_IGNORE does not name the hook. Every hook
  * begins with it: if (ENTER(exit)) … AS-safe once loaded. */
-bool epitaph_enter(int hook);
+static inline bool epitaph_enter(int hook)
+{
+	if (unlikely(!__atomic_load_n(&process.loaded, __ATOMIC_ACQUIRE)))
+		init_early(0, NULL, NULL);
+	return process.active && !config.ignore[hook];
+}
 #define ENTER(name) epitaph_enter(HOOK_##name)
 
 /* True in a child of fork, vfork or clone that has not exec'd. One system call. AS-safe. */

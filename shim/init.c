@@ -23,9 +23,7 @@
 #include "sys.h"
 #include "text.h"
 
-enum { NOT_YET, UNDER_WAY, DONE };
-
-static int phase;
+static int begun; /* not a bool: not every processor exchanges a single byte */
 
 static void read_auxv(const ElfW(auxv_t) * a, bool *secure)
 {
@@ -264,20 +262,10 @@ static void load(int argc, char **argv, char **envp)
 
 void init_early(int argc, char **argv, char **envp)
 {
-	int not_yet = NOT_YET;
-
-	if (!__atomic_compare_exchange_n(&phase, &not_yet, UNDER_WAY, false, __ATOMIC_ACQ_REL,
-					 __ATOMIC_RELAXED))
+	if (__atomic_exchange_n(&begun, 1, __ATOMIC_ACQ_REL))
 		return;
 	load(argc, argv, envp);
-	__atomic_store_n(&phase, DONE, __ATOMIC_RELEASE);
-}
-
-bool epitaph_enter(int hook)
-{
-	if (unlikely(__atomic_load_n(&phase, __ATOMIC_ACQUIRE) != DONE))
-		init_early(0, NULL, NULL);
-	return process.active && !config.ignore[hook];
+	__atomic_store_n(&process.loaded, true, __ATOMIC_RELEASE);
 }
 
 __attribute__((constructor)) static void constructor(int argc, char **argv, char **envp)
@@ -289,7 +277,7 @@ __attribute__((constructor)) static void constructor(int argc, char **argv, char
 	char ***environ_at = process.envp ? environ_find() : NULL;
 	if (environ_at && *environ_at == process.kernel_envp)
 		*environ_at = process.envp;
-	if (__atomic_load_n(&phase, __ATOMIC_ACQUIRE) != NOT_YET)
+	if (__atomic_load_n(&begun, __ATOMIC_ACQUIRE))
 		return;
 	if (next_use(USE_gnu_get_libc_version))
 		init_early(argc, argv, envp);

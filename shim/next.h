@@ -33,6 +33,8 @@ enum use {
 	USE_ftrylockfile,
 	USE_funlockfile,
 	USE_fileno,
+	USE_vsnprintf,
+	USE___vsnprintf_chk,
 	USE_cout, /* C++: libstdc++'s, then libc++'s */
 	USE_clog,
 	USE_cerr,

@@ -1,7 +1,7 @@
 /*
  * Output by descriptor; the contract is in output.h.
  *
- * Interposes: write __write writev send.
+ * Interposes: write __write writev pwrite pwrite64 send.
  * Runs in: anywhere. A call on another descriptor than 1 and 2 costs one comparison. A vfork child
  * that writes to 1 or 2 is counted with its parent: the bytes went to the same place.
  * Sources: man 2 write; man 7 pipe.
@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "config.h"
 #include "epitaph.h"
 #include "log.h"
@@ -55,33 +56,41 @@ int output_errno(void)
 	return location ? *location() : 0;
 }
 
-static int64_t coarse_now(void)
-{
-	/* By libc, where its kernel's own is not in the loader's list (musl). */
-	int (*clock)(int, struct timespec *) = next_use(USE_clock_gettime);
-	struct timespec t = {0, 0};
-
-	if (clock)
-		clock(CLOCK_MONOTONIC_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-void output_wrote(int stream, const void *data, size_t n)
+static inline __attribute__((always_inline)) void count(int stream, const void *data, size_t n)
 {
 	__typeof__(&seen[0]) s = &seen[stream];
 	uint64_t at = __atomic_fetch_add(&s->bytes, n, __ATOMIC_RELAXED);
 	const char *from = data;
 
 	__atomic_fetch_add(&s->calls, 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->last_ns, coarse_now(), __ATOMIC_RELAXED);
+	__atomic_store_n(&s->last_ns, clock_fast_ns(CLOCK_MONOTONIC_COARSE), __ATOMIC_RELAXED);
 	if (!from) {
 		__atomic_store_n(&s->known_from, at + n, __ATOMIC_RELAXED);
 		return;
 	}
 	/* Each writer has the part of the ring that its bytes have in the stream. */
 	size_t most = (size_t)config.tail, skip = n > most ? n - most : 0;
-	for (size_t i = skip; i < n; i++)
-		s->ring[(at + i) % RING] = from[i];
+	size_t to = (at + skip) % RING;
+	from += skip;
+	n -= skip;
+	if (unlikely(to + n > RING)) {
+		for (size_t i = 0; i < n; i++)
+			s->ring[(to + i) % RING] = from[i];
+		return;
+	}
+	/* Faster than a byte at a time. */
+	for (; n >= sizeof(uint64_t); n -= sizeof(uint64_t)) {
+		__builtin_memcpy(s->ring + to, from, sizeof(uint64_t));
+		to += sizeof(uint64_t);
+		from += sizeof(uint64_t);
+	}
+	while (n--)
+		s->ring[to++] = *from++;
+}
+
+void output_wrote(int stream, const void *data, size_t n)
+{
+	count(stream, data, n);
 }
 
 static void tell(int stream, const char *call, int error, size_t lost)
@@ -189,7 +198,7 @@ static void describe_stream(struct record *r, int i)
 	text_str(t, " bytes in ");
 	text_dec(t, (int64_t)seen[i].calls);
 	text_str(t, seen[i].calls == 1 ? " write" : " writes");
-	int64_t ago = coarse_now() - seen[i].last_ns;
+	int64_t ago = clock_fast_ns(CLOCK_MONOTONIC_COARSE) - seen[i].last_ns;
 	int64_t at = sys_clock_ns(CLOCK_BOOTTIME) - process.start_ns - (ago > 0 ? ago : 0);
 	text_str(t, ", last at +");
 	text_seconds(t, at > 0 ? at : 0, 3);
@@ -269,19 +278,25 @@ static inline bool concerns(int fd)
 	return unlikely((unsigned int)fd - STDOUT_FILENO < STREAMS);
 }
 
-static __attribute__((noinline)) void on_write(int hook, const char *call, int fd, const void *data,
-					       size_t asked, long got)
+static __attribute__((noinline)) void on_failure(int stream, const char *call, size_t asked,
+						 long got)
 {
-	int stream = fd - STDOUT_FILENO;
-
-	if (!epitaph_enter(hook))
-		return;
-	if (got > 0)
-		output_wrote(stream, data, (size_t)got);
 	if (got < 0)
 		output_failed(stream, call, output_errno(), asked);
 	else if ((size_t)got < asked)
 		output_failed(stream, call, 0, asked - (size_t)got);
+}
+
+/* In the hook's own frame: what is behind a system call costs more than it looks. */
+static inline __attribute__((always_inline)) void on_write(int hook, const char *call, int fd,
+							   const void *data, size_t asked, long got)
+{
+	if (!epitaph_enter(hook))
+		return;
+	if (likely(got > 0))
+		count(fd - STDOUT_FILENO, data, (size_t)got);
+	if (unlikely(got != (long)asked))
+		on_failure(fd - STDOUT_FILENO, call, asked, got);
 }
 
 EPITAPH_EXPORT ssize_t write(int fd, const void *data, size_t n)
@@ -326,6 +341,35 @@ EPITAPH_EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 		on_write(HOOK_writev, "writev", fd, NULL, asked - (size_t)got, 0);
 	return got;
 }
+
+#ifdef __LP64__
+/* By the assembler's name: the headers may make one of the other. */
+typedef ssize_t pwrite_function(int, const void *, size_t, off_t);
+
+pwrite_function epitaph_pwrite __asm__("pwrite"), epitaph_pwrite64 __asm__("pwrite64");
+
+static ssize_t pwrite_seen(int hook, int fd, const void *data, size_t n, off_t at)
+{
+	pwrite_function *next = (pwrite_function *)next_get((enum hook)hook);
+
+	if (!next) /* newer musl */
+		next = (pwrite_function *)next_get(HOOK_pwrite);
+	ssize_t got = next(fd, data, n, at);
+	if (concerns(fd))
+		on_write(hook, "pwrite", fd, data, n, got);
+	return got;
+}
+
+EPITAPH_EXPORT ssize_t epitaph_pwrite(int fd, const void *data, size_t n, off_t at)
+{
+	return pwrite_seen(HOOK_pwrite, fd, data, n, at);
+}
+
+EPITAPH_EXPORT ssize_t epitaph_pwrite64(int fd, const void *data, size_t n, off_t at)
+{
+	return pwrite_seen(HOOK_pwrite64, fd, data, n, at);
+}
+#endif
 
 EPITAPH_EXPORT ssize_t send(int fd, const void *data, size_t n, int flags)
 {

@@ -14,11 +14,26 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "epitaph.h"
 #include "next.h"
 #include "output.h"
 #include "streams.h"
 #include "text.h"
+
+/* glibc's, for programs built with _FORTIFY_SOURCE. */
+int __printf_chk(int flag, const char *format, ...);
+int __fprintf_chk(FILE *f, int flag, const char *format, ...);
+int __vprintf_chk(int flag, const char *format, va_list args);
+int __vfprintf_chk(FILE *f, int flag, const char *format, va_list args);
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
+
+/* A frame that a system call returns through costs as much as what we count: the processor predicts
+ * it wrongly. So each hook is one. */
+#define INLINE inline __attribute__((always_inline))
+
+enum { PRINT_MOST = 512 }; /* bytes of text that are put together here, on the caller's stack */
 
 /* What a call on a stream came to: n bytes, or less than 0. */
 static __attribute__((noinline)) void printed(int hook, const FILE *f, const char *call,
@@ -48,85 +63,145 @@ static inline void noted(int hook, const FILE *f, const char *call, const void *
 		printed(hook, f, call, data, n);
 }
 
-#define FORMATTED(name, call, stream, last, next_call)                                             \
-	va_list args;                                                                              \
-	va_start(args, last);                                                                      \
-	int n = next_call;                                                                         \
-	va_end(args);                                                                              \
-	noted(HOOK_##name, stream, call, NULL, n);                                                 \
+/* How a call of the printf family is checked: -1 not at all, else the flag of glibc's _chk
+ * functions. */
+enum { UNCHECKED = -1 };
+
+static int format_text(char *text, size_t size, int flag, const char *format, va_list args)
+{
+	int (*plain)(char *, size_t, const char *, va_list) = next_use(USE_vsnprintf);
+	int (*checked)(char *, size_t, int, size_t, const char *, va_list) = NULL;
+
+	if (flag != UNCHECKED)
+		checked = next_use(USE___vsnprintf_chk);
+	if (checked)
+		return checked(text, size, flag, size, format, args);
+	return plain ? plain(text, size, format, args) : -1;
+}
+
+/*
+ * To a stream without a buffer libc formats into one of its own first, and writes that: so do we,
+ * and see the text. False where the call is to be libc's: another stream, a buffer, a text that
+ * does not fit, or that cannot be formatted.
+ */
+static INLINE bool format_known(int hook, const char *call, FILE *f, int flag, const char *format,
+				va_list args, int *n)
+{
+	char text[PRINT_MOST];
+	int stream = streams_which(f);
+
+	if (likely(stream < 0) || config.stdio == STDIO_KEEP || !epitaph_enter(hook))
+		return false;
+	*n = format_text(text, sizeof text, flag, format, args);
+	if (*n <= 0 || *n >= PRINT_MOST)
+		return false;
+	if (likely(NEXT(fwrite)(text, 1, (size_t)*n, f) == (size_t)*n)) {
+		output_wrote(stream, text, (size_t)*n);
+	} else {
+		*n = -1;
+		output_failed(stream, call, output_errno(), 0);
+	}
+	return true;
+}
+
+static INLINE int format_unknown(int hook, const char *call, FILE *f, int flag, const char *format,
+				 va_list args)
+{
+	int n = flag == UNCHECKED ? NEXT(vfprintf)(f, format, args)
+				  : NEXT(__vfprintf_chk)(f, flag, format, args);
+
+	noted(hook, f, call, NULL, n);
+	return n;
+}
+
+#define FORMATTED(name, call, stream, flag, format, start)                                         \
+	FILE *to = stream;                                                                         \
+	bool done;                                                                                 \
+	int n;                                                                                     \
+	start;                                                                                     \
+	done = format_known(HOOK_##name, call, to, flag, format, list, &n);                        \
+	va_end(list);                                                                              \
+	if (done)                                                                                  \
+		return n;                                                                          \
+	start;                                                                                     \
+	n = format_unknown(HOOK_##name, call, to, flag, format, list);                             \
+	va_end(list);                                                                              \
 	return n
+#define BY_LIST(name, call, stream, flag)                                                          \
+	va_list list;                                                                              \
+	FORMATTED(name, call, stream, flag, format, va_copy(list, args))
+#define BY_DOTS(name, call, stream, flag)                                                          \
+	va_list list;                                                                              \
+	FORMATTED(name, call, stream, flag, format, va_start(list, format))
 
 EPITAPH_EXPORT int vprintf(const char *restrict format, va_list args)
 {
-	int n = NEXT(vprintf)(format, args);
-
-	noted(HOOK_vprintf, current(), "printf", NULL, n);
-	return n;
+	BY_LIST(vprintf, "printf", current(), UNCHECKED);
 }
 
 EPITAPH_EXPORT int vfprintf(FILE *restrict f, const char *restrict format, va_list args)
 {
-	int n = NEXT(vfprintf)(f, format, args);
-
-	noted(HOOK_vfprintf, f, "fprintf", NULL, n);
-	return n;
+	BY_LIST(vfprintf, "fprintf", f, UNCHECKED);
 }
 
 EPITAPH_EXPORT int printf(const char *restrict format, ...)
 {
-	FORMATTED(printf, "printf", current(), format, NEXT(vprintf)(format, args));
+	BY_DOTS(printf, "printf", current(), UNCHECKED);
 }
 
 EPITAPH_EXPORT int fprintf(FILE *restrict f, const char *restrict format, ...)
 {
-	FORMATTED(fprintf, "fprintf", f, format, NEXT(vfprintf)(f, format, args));
+	BY_DOTS(fprintf, "fprintf", f, UNCHECKED);
 }
-
-/* glibc's, for programs built with _FORTIFY_SOURCE. */
-int __printf_chk(int flag, const char *format, ...);
-int __fprintf_chk(FILE *f, int flag, const char *format, ...);
-int __vprintf_chk(int flag, const char *format, va_list args);
-int __vfprintf_chk(FILE *f, int flag, const char *format, va_list args);
 
 EPITAPH_EXPORT int __vprintf_chk(int flag, const char *format, va_list args)
 {
-	int n = NEXT(__vprintf_chk)(flag, format, args);
-
-	noted(HOOK___vprintf_chk, current(), "printf", NULL, n);
-	return n;
+	BY_LIST(__vprintf_chk, "printf", current(), flag);
 }
 
 EPITAPH_EXPORT int __vfprintf_chk(FILE *f, int flag, const char *format, va_list args)
 {
-	int n = NEXT(__vfprintf_chk)(f, flag, format, args);
-
-	noted(HOOK___vfprintf_chk, f, "fprintf", NULL, n);
-	return n;
+	BY_LIST(__vfprintf_chk, "fprintf", f, flag);
 }
 
 EPITAPH_EXPORT int __printf_chk(int flag, const char *format, ...)
 {
-	FORMATTED(__printf_chk, "printf", current(), format,
-		  NEXT(__vprintf_chk)(flag, format, args));
+	BY_DOTS(__printf_chk, "printf", current(), flag);
 }
 
 EPITAPH_EXPORT int __fprintf_chk(FILE *f, int flag, const char *format, ...)
 {
-	FORMATTED(__fprintf_chk, "fprintf", f, format, NEXT(__vfprintf_chk)(f, flag, format, args));
+	BY_DOTS(__fprintf_chk, "fprintf", f, flag);
 }
 
-/* Every print of a line or a character; the newline of puts is seen as its own output. */
+/* libc writes the line and its end apart, where there is no buffer: two system calls, between which
+ * another process's words may come. */
+static int put_line(FILE *f, const char *s, size_t len)
+{
+	char text[PRINT_MOST];
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = s[i];
+	text[len++] = '\n';
+	if (NEXT(fwrite)(text, 1, len, f) != len)
+		len = 0;
+	printed(HOOK_puts, f, "puts", text, len ? (long)len : -1);
+	return !len ? EOF : process.libc == LIBC_MUSL ? 0 : (int)len;
+}
+
 EPITAPH_EXPORT int puts(const char *s)
 {
-	int n = NEXT(puts)(s);
 	FILE *f = current();
 
-	if (unlikely(streams_which(f) >= 0) && n >= 0) {
-		printed(HOOK_puts, f, "puts", s, (long)str_len(s));
+	if (likely(streams_which(f) < 0) || !ENTER(puts))
+		return NEXT(puts)(s);
+	size_t len = str_len(s);
+	if (config.stdio == STDIO_NONE && len < PRINT_MOST)
+		return put_line(f, s, len);
+	int n = NEXT(puts)(s);
+	printed(HOOK_puts, f, "puts", s, n < 0 ? n : (long)len);
+	if (n >= 0)
 		printed(HOOK_puts, f, "puts", "\n", 1);
-	} else {
-		noted(HOOK_puts, f, "puts", NULL, n < 0 ? n : 0);
-	}
 	return n;
 }
 
@@ -224,20 +299,68 @@ EPITAPH_EXPORT int __overflow(FILE *f, int c)
 	return c == EOF ? done : put_char(HOOK___overflow, done, f);
 }
 
+/* What could not be written when a buffer was to be emptied. */
+static inline int emptied(int hook, const char *call, int result, int stream, size_t held)
+{
+	if (unlikely(result != 0) && stream >= 0 && epitaph_enter(hook))
+		output_failed(stream, call, output_errno(), held);
+	return result;
+}
+
 EPITAPH_EXPORT int fflush(FILE *f)
 {
-	int result = NEXT(fflush)(f);
+	int stream = streams_which(f);
+	size_t held = unlikely(stream >= 0) ? streams_pending(stream) : 0;
 
-	if (unlikely(result != 0) && f)
-		noted(HOOK_fflush, f, "fflush", NULL, -1);
-	return result;
+	return emptied(HOOK_fflush, "fflush", NEXT(fflush)(f), stream, held);
 }
 
 EPITAPH_EXPORT int fclose(FILE *f)
 {
-	int result = NEXT(fclose)(f);
+	int stream = streams_which(f);
+	size_t held = unlikely(stream >= 0) ? streams_pending(stream) : 0;
 
-	if (unlikely(result != 0))
-		noted(HOOK_fclose, f, "fclose", NULL, -1);
-	return result;
+	return emptied(HOOK_fclose, "fclose", NEXT(fclose)(f), stream, held);
+}
+
+/* Straight to a descriptor. */
+static inline int directly(int hook, int fd, int n)
+{
+	if (unlikely((unsigned int)fd - STDOUT_FILENO < STREAMS) && epitaph_enter(hook)) {
+		if (n > 0)
+			output_wrote(fd - STDOUT_FILENO, NULL, (size_t)n);
+		else if (n < 0)
+			output_failed(fd - STDOUT_FILENO, "dprintf", output_errno(), 0);
+	}
+	return n;
+}
+
+EPITAPH_EXPORT int vdprintf(int fd, const char *restrict format, va_list args)
+{
+	return directly(HOOK_vdprintf, fd, NEXT(vdprintf)(fd, format, args));
+}
+
+EPITAPH_EXPORT int dprintf(int fd, const char *restrict format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int n = NEXT(vdprintf)(fd, format, args);
+	va_end(args);
+	return directly(HOOK_dprintf, fd, n);
+}
+
+EPITAPH_EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list args)
+{
+	return directly(HOOK___vdprintf_chk, fd, NEXT(__vdprintf_chk)(fd, flag, format, args));
+}
+
+EPITAPH_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	int n = NEXT(__vdprintf_chk)(fd, flag, format, args);
+	va_end(args);
+	return directly(HOOK___dprintf_chk, fd, n);
 }

@@ -9,32 +9,18 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "clock.h"
 #include "epitaph.h"
 #include "names.h"
-#include "next.h"
 #include "procfs.h"
 #include "sys.h"
-
-/* The time without a system call, where the vDSO is in the loader's list: a handled signal must not
- * cost a tenth more than before. */
-static int64_t now(void)
-{
-	static bool missing;
-	int (*clock)(int, struct timespec *) = missing ? NULL : next_use(USE_vdso_clock);
-	struct timespec ts;
-
-	if (!clock || sizeof(ts.tv_sec) != sizeof(long) || clock(CLOCK_BOOTTIME, &ts) != 0) {
-		missing = true;
-		return sys_clock_ns(CLOCK_BOOTTIME);
-	}
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 void sender_read(struct sender *s, int sig, const void *info)
 {
 	const siginfo_t *i = info;
 
-	*s = (struct sender){.signal = sig, .code = i->si_code, .when_ns = now()};
+	*s = (struct sender){
+		.signal = sig, .code = i->si_code, .when_ns = clock_fast_ns(CLOCK_BOOTTIME)};
 	if (i->si_code == SI_USER || i->si_code == SI_QUEUE || i->si_code == SI_TKILL ||
 	    i->si_code == SI_MESGQ) {
 		s->pid = i->si_pid;

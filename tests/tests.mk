@@ -144,7 +144,7 @@ UNITFLAGS   := -std=gnu11 -O1 -g -D_GNU_SOURCE -fvisibility=default -fno-strict-
 # Not mem.c: its memcpy and relatives would replace libc's in the test program.
 # Not the hook files and init.c: the test program must start and end by libc alone.
 HOOKFILES   := $(patsubst %,shim/%.c,$(sort $(shell grep '^HOOK' shim/hooks.def | cut -d, -f2)))
-UNITSRCS    := $(filter-out shim/mem.c shim/init.c shim/ending.c $(HOOKFILES),$(SRCS))
+UNITSRCS    := $(filter-out shim/mem.c shim/init.c shim/process.c shim/ending.c $(HOOKFILES),$(SRCS))
 UNITOBJS    := $(UNITSRCS:shim/%.c=$(T)/unit/shim/%.o) $(T)/unit/shim/stand_in.o
 
 $(T)/unit/shim/%.o: shim/%.c | $(T)/unit/shim
@@ -205,11 +205,15 @@ qemu-check: ## cross builds for ARCHS, and the victims under qemu's user mode
 rootfs-check: all ## the built file in Debian's libcs from 2.31 to sid, musl, podman with runc (root)
 	$(Q)tests/rootfs/run.sh $(O)/libepitaph.so
 
-bench: all $(addprefix $(T)/bench/,startup tiny signal open write) ## ROUNDS=3000: cost of a start beside bare and libstdbuf.so, of a handled signal, of a write, of an open
+bench: all $(addprefix $(T)/bench/,startup tiny signal open write print) ## ROUNDS=3000: cost of a start beside bare and libstdbuf.so, of a handled signal, of a write, of a print, of an open
 	$(Q)tests/bench/run.sh $(O)/libepitaph.so $(T)/bench/startup $(T)/bench/tiny
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/signal 'a handled signal'
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/write 'write of a byte to another descriptor' 7
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/write 'write of a byte to stdout' 1
+	$(Q)for kind in printf puts putchar; do \
+		BESIDE='stdbuf -o0' tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/print "$$kind to a pipe" $$kind; \
+		BESIDE='stdbuf -oL' tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/print "$$kind to a pipe" $$kind; \
+	done
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/open 'open and close'
 	$(Q)tests/bench/pairs.sh $(O)/libepitaph.so $(T)/bench/open 'the same after a failure' 200000 fail
 

@@ -77,6 +77,23 @@ CASE(writev)
 	told("list", writev(1, nowhere, 1));
 }
 
+/* A pipe has no positions. */
+#define PWRITE(name)                                                                               \
+	CASE(name)                                                                                 \
+	{                                                                                          \
+		told("pipe", name(1, "x", 1, 0));                                                  \
+		told("closed", name(99, "x", 1, 0));                                               \
+		told("offset", name(1, "x", 1, minus_one));                                        \
+	}
+PWRITE(pwrite)
+#ifdef __GLIBC__
+#undef pwrite64
+ssize_t pwrite64(int fd, const void *data, size_t n, __off64_t at);
+PWRITE(pwrite64)
+#else
+CASE_MISSING(pwrite64)
+#endif
+
 CASE(send)
 {
 	int pair[2];
@@ -92,6 +109,11 @@ STREAM(printf)
 {
 	told("printf", printf("%s %d %.2f\n", "printed", 7, 1.5));
 	told("fails", printf("%ls", L"\xdfff"));
+	told("nothing", printf("%s", ""));
+	int at = 0;
+	told("counts", printf("%s%n\n", "four", &at));
+	told("long", printf("%0700d\n", 7));
+	say("at %d\n", at);
 	fflush(stdout);
 }
 
@@ -118,6 +140,23 @@ STREAM(vprintf)
 {
 	told("vprintf", variadic(vprintf, "%d-%d\n", 3, 4));
 	fflush(stdout);
+}
+
+STREAM(dprintf)
+{
+	told("dprintf", dprintf(1, "%s %d\n", "directly", 7));
+	told("closed", dprintf(99, "x"));
+	told("fails", dprintf(1, "%ls", L"\xdfff"));
+}
+
+static int to_descriptor(const char *format, va_list args)
+{
+	return vdprintf(1, format, args);
+}
+
+STREAM(vdprintf)
+{
+	told("vdprintf", variadic(to_descriptor, "%x\n", 255));
 }
 
 static FILE *target;
@@ -178,6 +217,24 @@ STREAM(__vfprintf_chk)
 	shown(target);
 }
 
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
+
+STREAM(__dprintf_chk)
+{
+	told("printed", __dprintf_chk(1, 1, "%d %s\n", 5, "checked"));
+}
+
+static int vd_checked(const char *format, va_list args)
+{
+	return __vdprintf_chk(1, 1, format, args);
+}
+
+STREAM(__vdprintf_chk)
+{
+	told("printed", variadic(vd_checked, "%x\n", 255));
+}
+
 STREAM(__overflow)
 {
 	FILE *f = opened();
@@ -191,6 +248,8 @@ CASE_MISSING(__printf_chk)
 CASE_MISSING(__fprintf_chk)
 CASE_MISSING(__vprintf_chk)
 CASE_MISSING(__vfprintf_chk)
+CASE_MISSING(__dprintf_chk)
+CASE_MISSING(__vdprintf_chk)
 CASE_MISSING(__overflow)
 #endif
 
@@ -198,6 +257,9 @@ STREAM(puts)
 {
 	told("puts", puts("a line"));
 	told("empty", puts(""));
+	static char line[700];
+	memset(line, 'l', sizeof line - 1);
+	told("long", puts(line));
 	fflush(stdout);
 }
 

@@ -40,6 +40,7 @@ static const struct row rows[] = {
 	{"fork_child_flushes", "_exit", {ALL}, NULL},
 	{"handler", "", {WORDS, "", ""}, NULL},
 	{"locked", "_exit", {WORDS, "", ""}, NULL},
+	{"line", "return", {"one write\n", "one write\n", "one write\n"}, NULL},
 	{"written", "return", {"plainly\n", "plainly\n", "plainly\n"}, NULL},
 	{"full_device", "_exit", {"", "", ""}, "write to stdout failed: ENOSPC"},
 	{"closed", "_exit", {"", "", ""}, "write to stdout failed: EBADF"},
@@ -115,6 +116,7 @@ static void test_no_way_out(void **state)
 static void test_report(void **state)
 {
 	const char *print[] = {GLIBC("v_output"), "print", "_exit", NULL};
+	const char *print_musl[] = {MUSL("v_output"), "print", "_exit", NULL};
 	const char *written[] = {MUSL("v_output"), "written", "return", NULL};
 	const char *failing[] = {GLIBC("v_output"), "full_device", "_exit", NULL};
 	const char *handler[] = {GLIBC("v_output"), "handler", "", NULL};
@@ -132,6 +134,13 @@ static void test_report(void **state)
 	assert_string_equal(get_string(end, "epitaph.stdout.tail"), " and!");
 	assert_true(get_real(end, "epitaph.stdout.last") >= 0);
 	result_free(&r);
+	for (int i = 0; i < 2; i++) {
+		run(&(struct run){.argv = i ? print_musl : print}, &r);
+		end = one_record(&r, "epitaph.end", r.pid);
+		assert_int_equal(get_int(end, "epitaph.stdout.bytes"), 12);
+		assert_string_equal(get_string(end, "epitaph.stdout.tail"), WORDS);
+		result_free(&r);
+	}
 	run(&(struct run){.argv = written, .text = true}, &r);
 	check_contains(r.log, "output: stdout 8 bytes in 1 write, last at +");
 	check_contains(r.log, "s \"plainly\"; stderr none seen; nothing left unflushed");

@@ -101,6 +101,22 @@ static void by_written(void)
 		_exit(91);
 }
 
+/* Into a pipe that keeps each write apart: what the first one brought goes to the real stdout. */
+static void by_line(void)
+{
+	int ends[2], real = dup(1);
+	char got[64];
+
+	if (pipe2(ends, O_DIRECT) != 0)
+		_exit(95);
+	dup2(ends[1], 1);
+	puts("one write");
+	fflush(stdout);
+	long n = read(ends[0], got, sizeof got);
+	if (n < 0 || write(real, got, (size_t)n) != n)
+		_exit(96);
+}
+
 static void by_full_device(void)
 {
 	int fd = open("/dev/full", O_WRONLY);
@@ -194,6 +210,7 @@ int main(int argc, char **argv)
 		    {"fork_child_flushes", by_fork_child_flushes},
 		    {"handler", by_handler},
 		    {"locked", by_locked},
+		    {"line", by_line},
 		    {"written", by_written},
 		    {"full_device", by_full_device},
 		    {"closed", by_closed},
