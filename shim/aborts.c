@@ -11,9 +11,9 @@
 
 #include "demangle.h"
 #include "epitaph.h"
+#include "flush.h"
 #include "modules.h"
 #include "next.h"
-#include "streams.h"
 #include "sys.h"
 
 enum { MESSAGE_MOST = 240, NAME_MOST = 160 };
@@ -122,7 +122,7 @@ EPITAPH_EXPORT _Noreturn void epitaph_assert_fail(const char *expression, const 
 		failed.line = line;
 		failed.function = function;
 		failed.expression = expression;
-		streams_flush();
+		flush_all();
 	}
 	((assert_function *)next_get(HOOK___assert_fail))(expression, file, line, function);
 	__builtin_unreachable();

@@ -17,13 +17,13 @@
 #include "config.h"
 #include "epitaph.h"
 #include "flood.h"
+#include "flush.h"
 #include "kills.h"
 #include "names.h"
 #include "next.h"
 #include "procfs.h"
 #include "record.h"
 #include "scope.h"
-#include "streams.h"
 #include "sys.h"
 
 enum { NAMES = 8, BUFFER = 4096 };
@@ -307,7 +307,7 @@ EPITAPH_EXPORT pid_t fork(void)
 {
 	if (ENTER(fork)) {
 		children_expected();
-		streams_forks();
+		flush_forks();
 	}
 	return NEXT(fork)();
 }

@@ -16,10 +16,10 @@
 #include "epitaph.h"
 #include "execs.h"
 #include "exits.h"
+#include "flush.h"
 #include "moods.h"
 #include "next.h"
 #include "scope.h"
-#include "streams.h"
 #include "sys.h"
 
 /* For a process without libc's own way out: what _exit(2) does. */
@@ -112,7 +112,7 @@ EPITAPH_EXPORT void exit(int code)
 EPITAPH_EXPORT void _exit(int code)
 {
 	if (ENTER(_exit)) {
-		streams_flush();
+		flush_all();
 		ending_now(CAUSE__EXIT, code, "_exit", CALLER());
 	}
 	if (NEXT(_exit))
@@ -123,7 +123,7 @@ EPITAPH_EXPORT void _exit(int code)
 EPITAPH_EXPORT void _Exit(int code)
 {
 	if (ENTER(_Exit)) {
-		streams_flush();
+		flush_all();
 		ending_now(CAUSE__EXIT, code, "_Exit", CALLER());
 	}
 	if (NEXT(_Exit))
@@ -136,7 +136,7 @@ EPITAPH_EXPORT void quick_exit(int code)
 	/* Told at once: a handler of ours that ran last would cost every start, for a call that few
 	 * programs make. A quick_exit handler that changes the code gets a second line. */
 	if (ENTER(quick_exit)) {
-		streams_flush();
+		flush_all();
 		ending_now(CAUSE_QUICK_EXIT, code, "quick_exit", CALLER());
 	}
 	if (NEXT(quick_exit))
@@ -169,7 +169,7 @@ static void on_abort(uintptr_t caller)
 EPITAPH_EXPORT void abort(void)
 {
 	if (ENTER(abort)) {
-		streams_flush();
+		flush_all();
 		if (scope_reports(in_forked_child()))
 			on_abort(CALLER());
 	}
@@ -199,7 +199,7 @@ static __attribute__((noinline)) void on_syscall(long number, long a, long b, lo
 {
 	switch (number) {
 	case SYS_exit_group:
-		streams_flush();
+		flush_all();
 		ending_now(CAUSE__EXIT, (int)a, "syscall(SYS_exit_group)", caller);
 		break;
 	case EXECVEAT:

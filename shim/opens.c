@@ -12,6 +12,7 @@
 
 #include "epitaph.h"
 #include "failures.h"
+#include "flush.h"
 #include "next.h"
 #include "sys.h"
 
@@ -58,12 +59,16 @@ static inline int done(int fd, enum hook hook, const char *call, const char *pat
 	return fd;
 }
 
-static inline void *done_stream(void *stream, enum hook hook, const char *path)
+static inline void *done_stream(void *stream, enum hook hook, const char *path, const char *mode)
 {
-	if (unlikely(!stream))
+	if (unlikely(!stream)) {
 		failed(hook, "fopen", path, 0);
-	else if (FAILURES_HAVE(FAILED_OPEN))
+		return NULL;
+	}
+	if (FAILURES_HAVE(FAILED_OPEN))
 		failures_forget(FAILED_OPEN, path);
+	if (epitaph_enter((int)hook))
+		flush_opened(stream, mode);
 	return stream;
 }
 
@@ -146,12 +151,12 @@ EPITAPH_EXPORT void *epitaph_fopen(const char *path, const char *mode)
 {
 	fopen_function *next = (fopen_function *)next_get(HOOK_fopen);
 
-	return done_stream(next(path, mode), HOOK_fopen, path);
+	return done_stream(next(path, mode), HOOK_fopen, path, mode);
 }
 
 EPITAPH_EXPORT void *epitaph_fopen64(const char *path, const char *mode)
 {
 	fopen_function *next = (fopen_function *)next_or(HOOK_fopen64, HOOK_fopen);
 
-	return done_stream(next(path, mode), HOOK_fopen64, path);
+	return done_stream(next(path, mode), HOOK_fopen64, path, mode);
 }

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "config.h"
 #include "epitaph.h"
+#include "flush.h"
 #include "log.h"
 #include "names.h"
 #include "next.h"
@@ -219,31 +220,45 @@ static void describe_stream(struct record *r, int i)
 	}
 }
 
-static bool describe_left(struct record *r, int i)
+/* A field of a kind of stream. */
+static void left_field(struct record *r, int kind, bool flushed, size_t bytes)
 {
-	size_t flushed = streams_flushed(i), pending = streams_pending(i);
+	if (kind == FLUSH_OTHERS && flushed)
+		record_integer(r, "epitaph.streams.flushed", (int64_t)bytes);
+	else if (kind == FLUSH_OTHERS)
+		record_integer(r, "epitaph.streams.unflushed", (int64_t)bytes);
+	else if (flushed)
+		FIELD(integer, r, kind, "flushed", (int64_t)bytes);
+	else
+		FIELD(integer, r, kind, "unflushed", (int64_t)bytes);
+}
+
+static bool describe_left(struct record *r, int kind)
+{
+	size_t flushed = flush_done(kind), pending = flush_pending(kind);
+	const char *name = kind == FLUSH_OTHERS ? "other streams" : names[kind];
 	struct text *t = &r->details;
 
 	if (flushed) {
 		text_str(t, "; ");
 		text_dec(t, (int64_t)flushed);
 		text_str(t, " bytes of ");
-		text_str(t, names[i]);
+		text_str(t, name);
 		text_str(t, " flushed by Epitaph");
-		FIELD(integer, r, i, "flushed", (int64_t)flushed);
+		left_field(r, kind, true, flushed);
 	}
 	if (!pending)
 		return flushed != 0;
 	text_str(t, "; ");
 	text_dec(t, (int64_t)pending);
 	text_str(t, " bytes of ");
-	text_str(t, names[i]);
-	text_str(t, " left in its buffer");
-	if (streams_left(i)) {
+	text_str(t, name);
+	text_str(t, kind == FLUSH_OTHERS ? " left in their buffers" : " left in its buffer");
+	if (flush_left(kind)) {
 		text_str(t, ": ");
-		text_str(t, streams_left(i));
+		text_str(t, flush_left(kind));
 	}
-	FIELD(integer, r, i, "unflushed", (int64_t)pending);
+	left_field(r, kind, false, pending);
 	return true;
 }
 
@@ -256,7 +271,7 @@ void output_describe(struct record *r)
 	describe_stream(r, STREAM_STDOUT);
 	text_str(t, "; ");
 	describe_stream(r, STREAM_STDERR);
-	for (int i = 0; i < STREAMS; i++)
+	for (int i = 0; i < FLUSH_KINDS; i++)
 		left |= describe_left(r, i);
 	if (!left)
 		text_str(t, "; nothing left unflushed");

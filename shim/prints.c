@@ -16,6 +16,7 @@
 
 #include "config.h"
 #include "epitaph.h"
+#include "flush.h"
 #include "next.h"
 #include "output.h"
 #include "streams.h"
@@ -310,7 +311,7 @@ static inline int emptied(int hook, const char *call, int result, int stream, si
 EPITAPH_EXPORT int fflush(FILE *f)
 {
 	int stream = streams_which(f);
-	size_t held = unlikely(stream >= 0) ? streams_pending(stream) : 0;
+	size_t held = unlikely(stream >= 0) ? flush_pending(stream) : 0;
 
 	return emptied(HOOK_fflush, "fflush", NEXT(fflush)(f), stream, held);
 }
@@ -318,8 +319,9 @@ EPITAPH_EXPORT int fflush(FILE *f)
 EPITAPH_EXPORT int fclose(FILE *f)
 {
 	int stream = streams_which(f);
-	size_t held = unlikely(stream >= 0) ? streams_pending(stream) : 0;
+	size_t held = unlikely(stream >= 0) ? flush_pending(stream) : 0;
 
+	flush_closing(f);
 	return emptied(HOOK_fclose, "fclose", NEXT(fclose)(f), stream, held);
 }
 

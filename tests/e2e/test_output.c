@@ -14,9 +14,11 @@ enum { MODES = 3 };
 static const char *const modes[MODES] = {"EPITAPH_STDIO=none", "EPITAPH_STDIO=line",
 					 "EPITAPH_STDIO=keep"};
 
-#define WORDS "words 7 and!"
-#define ALL   WORDS, WORDS, WORDS
-#define LONG  "(900 lines)"
+#define WORDS	  "words 7 and!"
+#define ALL	  WORDS, WORDS, WORDS
+#define FILED	  "to a file"
+#define UNFLUSHED "\"epitaph.streams.unflushed\":9"
+#define LONG	  "(900 lines)"
 
 struct row {
 	const char *how, *end;
@@ -36,6 +38,14 @@ static const struct row rows[] = {
 	{"own_buffer", "KILL", {LONG, LONG, ""}, NULL},
 	{"reopen", "KILL", {WORDS, "", ""}, NULL},
 	{"other_stream", "KILL", {"other", "", ""}, NULL},
+	{"file", "_exit", {FILED, FILED, FILED}, "epitaph.streams.flushed\":9"},
+	{"file", "abort", {FILED, FILED, FILED}, NULL},
+	{"file", "return", {FILED, FILED, FILED}, NULL},
+	{"file", "TERM", {"", "", ""}, UNFLUSHED},
+	{"file_closed", "_exit", {FILED, FILED, FILED}, NULL},
+	{"file_forked", "_exit", {"", "", ""}, UNFLUSHED},
+	{"file_replaced", "_exit", {"", "", ""}, UNFLUSHED},
+	{"file_again", "_exit", {FILED ", again", FILED ", again", FILED ", again"}, NULL},
 	{"fork", "_exit", {WORDS, "", ""}, NULL},
 	{"fork_child_flushes", "_exit", {ALL}, NULL},
 	{"handler", "", {WORDS, "", ""}, NULL},
@@ -109,6 +119,37 @@ static void test_no_way_out(void **state)
 			 &r, NULL);
 		check_contains(r.log, "; 12 bytes of stdout left in its buffer: ");
 		check_contains(r.log, why[i % 2]);
+		result_free(&r);
+	}
+}
+
+static void test_refused_buffer(void **state)
+{
+	const char *argv[] = {MUSL("v_output"), "own_buffer", "_exit", NULL};
+	struct result r;
+
+	(void)state;
+	run(&(struct run){.argv = argv, .text = true, .env = {"EPITAPH_LEVEL=debug"}}, &r);
+	check_contains(r.log, "setvbuf of stdout changes nothing: EPITAPH_STDIO is none\n");
+	result_free(&r);
+}
+
+/* Why the bytes of a stream of the program's own stay where they are. */
+static void test_other_streams(void **state)
+{
+	static const char *const hows[][3] = {
+		{"file", "TERM", "; 9 bytes of other streams left in their buffers\n"},
+		{"file_forked", "_exit", "buffers: a forked child has the same bytes in its"},
+		{"file_replaced", "_exit", "buffers: its descriptor is another file's by now"},
+		{"file", "_exit", "; 9 bytes of other streams flushed by Epitaph"}};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const char *argv[] = {GLIBC("v_output"), hows[i][0], hows[i][1], NULL};
+		struct result r;
+
+		run(&(struct run){.argv = argv, .text = true}, &r);
+		check_contains(r.log, hows[i][2]);
 		result_free(&r);
 	}
 }
@@ -193,12 +234,14 @@ static void test_runtimes(void **state)
 int main(void)
 {
 	enum { ROWS = sizeof rows / sizeof *rows };
-	struct CMUnitTest tests[ROWS + 3];
+	struct CMUnitTest tests[ROWS + 5];
 	size_t n = 0;
 
 	for (; n < ROWS; n++)
 		tests[n] = table_test(rows[n].how, test_row, &rows[n]);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_no_way_out);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_refused_buffer);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_other_streams);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_report);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_runtimes);
 	return run_group("output", tests, n);

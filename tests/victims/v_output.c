@@ -42,6 +42,53 @@ static void by_other_stream(void)
 	fputs("other", f);
 }
 
+/* A stream of the program's own, over a descriptor of its own. */
+static FILE *by_file_stream(void)
+{
+	FILE *f = fopen("/dev/stdout", "w");
+
+	if (!f || fputs("to a file", f) < 0)
+		_exit(97);
+	return f;
+}
+
+static void by_file(void)
+{
+	by_file_stream();
+}
+
+static void by_file_closed(void)
+{
+	fclose(by_file_stream());
+}
+
+static void by_file_forked(void)
+{
+	by_file_stream();
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+}
+
+/* As a daemon does that closes every number it finds. */
+static void by_file_replaced(void)
+{
+	int fd = fileno(by_file_stream());
+
+	close(fd);
+	if (open("/dev/null", O_WRONLY) != fd)
+		_exit(98);
+}
+
+static void by_file_again(void)
+{
+	FILE *f = freopen("/dev/stdout", "a", by_file_stream());
+
+	fputs(", again", f);
+}
+
 /* The child must not write what its parent left in the buffer, nor the parent twice. */
 static void by_fork(void)
 {
@@ -210,6 +257,11 @@ int main(int argc, char **argv)
 		    {"fork_child_flushes", by_fork_child_flushes},
 		    {"handler", by_handler},
 		    {"locked", by_locked},
+		    {"file", by_file},
+		    {"file_closed", by_file_closed},
+		    {"file_forked", by_file_forked},
+		    {"file_replaced", by_file_replaced},
+		    {"file_again", by_file_again},
 		    {"line", by_line},
 		    {"written", by_written},
 		    {"full_device", by_full_device},
