@@ -161,13 +161,13 @@ $(UNIT_TESTS): $(T)/unit/%: tests/unit/%.c $(T)/unit/libshim.a
 	$(Q)$(CC) $(UNITFLAGS) -o $@ $< $(T)/unit/libshim.a -lcmocka -ljansson
 
 # A tokio server from Debian's packaged crates; where they are missing test_real says so.
-TOKIO       := tests/real/tokio-server
+TOKIO       := examples/restart-loop/tokio
 .PHONY: tokio-server
 tokio-server: $(T)/tokio-server
 
-$(T)/tokio-server: $(wildcard $(TOKIO)/src/*.rs) $(TOKIO)/Cargo.toml $(TOKIO)/build.sh | $(T)/unit
+$(T)/tokio-server: $(wildcard $(TOKIO)/src/*.rs $(TOKIO)/src/bin/*.rs) $(TOKIO)/Cargo.toml $(TOKIO)/build.sh | $(T)/unit
 	$(call say,CARGO,$@)
-	$(Q)$(TOKIO)/build.sh $(T)/cargo $@
+	$(Q)$(TOKIO)/build.sh $(T)/cargo $@ $(T)/placeholder
 
 -include $(wildcard $(T)/*.d $(T)/*/*.d $(T)/unit/shim/*.d)
 
