@@ -186,6 +186,14 @@ docs-check: $(O)/libepitaph.so ## hold the documents against the program
 
 # ---- Below: the built file itself, other libcs and machines, cost (tests/elf, rootfs, cross, bench) ----
 
+.PHONY: conformance-check
+conformance-check: all ## EPITAPH_LTP=DIR: a foreign suite of signal conformance, bare and under Epitaph
+	$(Q)python3 tests/real/conformance.py $(O)/libepitaph.so
+
+.PHONY: suites-check
+suites-check: all test-deps $(T)/tokio-server ## programs that lean on signals, bare and under Epitaph: Python's own tests, shells, node, a JVM, Go, servers
+	$(Q)python3 tests/real/suites.py $(O)/libepitaph.so $(T)
+
 .PHONY: elf-check repro-check compilers-check qemu-check rootfs-check bench lint
 
 elf-check: all ## read the built file: imports, exports, segments, hardening; and prove the checks
