@@ -16,6 +16,7 @@
 #include "modules.h"
 #include "names.h"
 #include "next.h"
+#include "output.h"
 #include "procfs.h"
 #include "record.h"
 #include "scope.h"
@@ -250,6 +251,7 @@ static void load(int argc, char **argv, char **envp)
 		log_defer(&mark.log, mark.pid);
 		return;
 	}
+	output_load();
 	error = log_open(&mark.log, mark.pid);
 	ending_watch();
 	change_environ(envp, &mark);

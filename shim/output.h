@@ -13,6 +13,9 @@
 
 #include "record.h"
 
+/* Before the program and our own log write anything. */
+void output_load(void);
+
 /* Bytes that a call wrote to STREAM_STDOUT or STREAM_STDERR; NULL data: their text was not seen.
  * AS-safe. */
 void output_wrote(int stream, const void *data, size_t n);

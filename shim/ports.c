@@ -195,3 +195,25 @@ bool ports_describe(struct text *t, char *buf, size_t cap)
 	__atomic_store_n(&now_busy, 0, __ATOMIC_RELEASE);
 	return told;
 }
+
+const char *ports_all_lost(char *buf, size_t cap)
+{
+	const struct port *last = NULL;
+
+	for (int i = 0; i < PORTS_MOST; i++) {
+		const struct port *p = &ports[i];
+
+		if (!is_there(p))
+			continue;
+		if (inode_of(p->fd) == p->ino)
+			return NULL;
+		if (!last || p->when_ns > last->when_ns)
+			last = p;
+	}
+	/* Under another descriptor it may still be there. */
+	if (!last || __atomic_exchange_n(&now_busy, 1, __ATOMIC_ACQUIRE))
+		return NULL;
+	int n = sockets_listening(now, NOW_MOST, buf, cap);
+	__atomic_store_n(&now_busy, 0, __ATOMIC_RELEASE);
+	return n == 0 ? last->address : NULL;
+}

@@ -22,4 +22,8 @@ void ports_listened(int fd);
  */
 bool ports_describe(struct text *t, char *buf, size_t cap);
 
+/* Where it listened last, as an address that stays; NULL where it never did, still listens
+ * somewhere, or that is not known. buf as above. AS-safe. */
+const char *ports_all_lost(char *buf, size_t cap);
+
 #endif

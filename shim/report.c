@@ -99,18 +99,43 @@ static void text_mib(struct text *t, int64_t bytes)
 	text_str(t, " MiB");
 }
 
+/* getrusage's would be that of the programs before the last exec, too: of a container's engine. */
+static int64_t peak_memory(char *buf, size_t cap)
+{
+	char path[40];
+	const char *at = buf;
+	int64_t kib = 0;
+
+	procfs_path(path, sizeof path, 0, "status");
+	if (procfs_read(path, buf, cap) <= 0)
+		buf[0] = '\0';
+	while (*at && !str_starts(at, "VmHWM:"))
+		at++;
+	if (!*at) { /* no /proc: better than nothing */
+		struct rusage usage;
+
+		return SYS2(SYS_getrusage, RUSAGE_SELF, &usage) ? -1
+								: (int64_t)usage.ru_maxrss * 1024;
+	}
+	for (at += 6; *at == ' ' || *at == '\t'; at++)
+		;
+	for (; *at >= '0' && *at <= '9'; at++)
+		kib = kib * 10 + (*at - '0');
+	return kib * 1024;
+}
+
 static void describe_memory(struct record *r)
 {
 	struct text *t = &r->details;
 	struct cgroup_memory m;
-	struct rusage usage;
 	int64_t kills = children_oom_kills();
+	int64_t peak = peak_memory(r->work, sizeof r->work);
 
-	if (SYS2(SYS_getrusage, RUSAGE_SELF, &usage) != 0)
+	if (peak < 0)
 		return;
 	text_str(t, "memory: at most ");
-	text_mib(t, (int64_t)usage.ru_maxrss * 1024);
-	record_integer(r, "epitaph.memory.peak", (int64_t)usage.ru_maxrss * 1024);
+	text_mib(t, peak);
+	record_integer(r, "epitaph.memory.peak", peak);
 	if (cgroup_memory(&m, r->work, sizeof r->work) && m.limit >= 0) {
 		text_str(t, "; the container's limit ");
 		text_mib(t, m.limit);

@@ -208,13 +208,33 @@ static void tell_child(struct record *r, struct facts *f, enum certainty c)
 	record_integer(r, "epitaph.children_running", f->children_running);
 }
 
+/* ---- After it stopped to listen ---- */
+
+/* A server whose future was dropped, or whose loop ended: nobody asked for that. */
+static enum certainty went_deaf(const struct facts *f)
+{
+	return f->main_process && f->deaf_port && !f->signal.signal && after_failure(f) == SILENT &&
+			       after_input(f) == SILENT
+		       ? SURE
+		       : SILENT;
+}
+
+static void tell_deaf(struct record *r, struct facts *f, enum certainty c)
+{
+	(void)c;
+	text_str(&r->body, "; no signal came, and it had stopped listening on ");
+	text_clean(&r->body, f->deaf_port, str_len(f->deaf_port));
+	text_str(&r->body, " before");
+}
+
 /* ---- After nothing at all ---- */
 
 static enum certainty did_nothing(const struct facts *f)
 {
-	return f->main_process && f->output_bytes == 0 && !f->used_network && !f->had_children &&
-			       within(f, f->start_ns, MS(100)) && !f->signal.signal &&
-			       after_failure(f) == SILENT && after_input(f) == SILENT
+	return f->main_process && !f->code && f->output_bytes == 0 && !f->used_network &&
+			       !f->had_children && within(f, f->start_ns, MS(100)) &&
+			       !f->signal.signal && after_failure(f) == SILENT &&
+			       after_input(f) == SILENT
 		       ? LIKELY
 		       : SILENT;
 }
@@ -235,6 +255,7 @@ static const struct rule {
 	{after_failure, tell_failure}, /* ", 3 ms after connect to … failed: …" */
 	{after_input, tell_input},     /* "; stdin was at its end: …" */
 	{with_child, tell_child},      /* "; its child, process 17 (server), is still running" */
+	{went_deaf, tell_deaf},	       /* "; no signal came, and it had stopped listening on …" */
 	{did_nothing, tell_nothing},   /* "; it printed nothing, …: is this the right binary?" */
 };
 

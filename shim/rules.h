@@ -28,7 +28,8 @@ struct facts {
 	char child_name[16];
 	bool had_children; /* reaped, or still running; looked for where nothing was written */
 	bool used_network;
-	int64_t output_bytes; /* written to stdout and stderr; -1: not known */
+	const char *deaf_port; /* it listened there, and listens nowhere now; NULL: not so */
+	int64_t output_bytes;  /* written to stdout and stderr; -1: not known */
 };
 
 /* Appends to r->body what the rules have to say, and adds its fields. AS-safe. */

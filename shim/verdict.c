@@ -22,6 +22,7 @@
 #include "names.h"
 #include "network.h"
 #include "next.h"
+#include "ports.h"
 #include "procfs.h"
 #include "received.h"
 #include "record.h"
@@ -328,6 +329,7 @@ static void gather(struct facts *f, struct record *r, const struct claim *c, int
 	f->used_network = network_used();
 	if (!f->main_process)
 		return;
+	f->deaf_port = ports_all_lost(r->work, sizeof r->work);
 	f->children_running =
 		children_running(&f->child_pid, f->child_name, r->work, sizeof r->work);
 	f->had_children = f->children_running || (f->output_bytes == 0 && children_had());

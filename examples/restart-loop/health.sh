@@ -4,4 +4,7 @@
 exec 3<>/dev/tcp/127.0.0.1/8080 || exit 1
 printf 'GET /healthz HTTP/1.0\r\n\r\n' >&3
 read -r _ code _ <&3
-[ "$code" = 200 ] || kill -TERM 1
+[ "$code" = 200 ] && exit 0
+kill -TERM 1
+sleep 1 # and looks whether that helped
+exit 1

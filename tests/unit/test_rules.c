@@ -220,6 +220,27 @@ static void test_child(void **state)
 	assert_string_equal(tell(f), "");
 }
 
+static void test_went_deaf(void **state)
+{
+	struct failure x = failure(FAILED_CONNECT, "connect", "a:1", ECONNREFUSED, 0);
+	struct facts f = plain(0), g;
+
+	(void)state;
+	f.deaf_port = "0.0.0.0:80";
+	assert_string_equal(tell(f),
+			    "; no signal came, and it had stopped listening on 0.0.0.0:80 before");
+	assert_null(strstr(tell(with(f, &x)), "stopped listening"));
+	g = f;
+	g.input_ended_ns = END;
+	assert_null(strstr(tell(g), "stopped listening"));
+	g = f;
+	g.main_process = false;
+	assert_string_equal(tell(g), "");
+	g = f;
+	g.signal = (struct sender){.signal = SIGTERM, .when_ns = END, .kind = SENDER_OUTSIDE};
+	assert_null(strstr(tell(g), "stopped listening"));
+}
+
 /* One fact after the other that explains a silent short life. */
 static void test_did_nothing(void **state)
 {
@@ -233,8 +254,9 @@ static void test_did_nothing(void **state)
 	nothing.start_ns = END - MS(2);
 	assert_string_equal(tell(nothing), words);
 	assert_true(likely);
-	nothing.code = 1;
-	assert_string_equal(tell(nothing), words);
+	f = nothing;
+	f.code = 3; /* it says itself that it failed */
+	assert_string_equal(tell(f), "");
 	f = nothing;
 	f.output_bytes = 1;
 	assert_string_equal(tell(f), "");
@@ -434,9 +456,10 @@ int main(void)
 		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_failure),	      cmocka_unit_test(test_which_failure),
 		cmocka_unit_test(test_input),	      cmocka_unit_test(test_child),
-		cmocka_unit_test(test_did_nothing),   cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_forget),	      cmocka_unit_test(test_long_subject),
-		cmocka_unit_test(test_since),	      cmocka_unit_test(test_search),
+		cmocka_unit_test(test_went_deaf),     cmocka_unit_test(test_did_nothing),
+		cmocka_unit_test(test_memory),	      cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_long_subject),  cmocka_unit_test(test_since),
+		cmocka_unit_test(test_search),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, setup, NULL);

@@ -163,6 +163,21 @@ static void by_listen(void)
 		_exit(9);
 }
 
+/* The server's loop is over, and its socket closed. */
+static void by_deaf(void)
+{
+	close(listener());
+}
+
+static void by_deaf_moved(void)
+{
+	int s = listener();
+
+	if (dup(s) < 0)
+		_exit(9);
+	close(s);
+}
+
 static void by_missing(void)
 {
 	if (open("/nonexistent/app.conf", O_RDONLY) >= 0)
@@ -470,6 +485,8 @@ int main(int argc, char **argv)
 		     {"bind", by_bind},
 		     {"binds", by_binds},
 		     {"listen", by_listen},
+		     {"deaf", by_deaf},
+		     {"deaf_moved", by_deaf_moved},
 		     {"missing", by_missing},
 		     {"missing_at", by_missing_at},
 		     {"missing_stream", by_missing_stream},
