@@ -190,6 +190,10 @@ docs-check: $(O)/libepitaph.so ## hold the documents against the program
 conformance-check: all ## EPITAPH_LTP=DIR: a foreign suite of signal conformance, bare and under Epitaph
 	$(Q)python3 tests/real/conformance.py $(O)/libepitaph.so
 
+.PHONY: containers-check
+containers-check: all $(T)/tokio-server $(T)/glibc/v_output $(T)/musl/v_output $(T)/static/v_return ## the ways of use, restarts, stop and kill in a real engine, podman with runc (root)
+	$(Q)tests/containers/run.sh $(O)/libepitaph.so $(T)
+
 .PHONY: suites-check
 suites-check: all test-deps $(T)/tokio-server ## programs that lean on signals, bare and under Epitaph: Python's own tests, shells, node, a JVM, Go, servers
 	$(Q)python3 tests/real/suites.py $(O)/libepitaph.so $(T)

@@ -18,6 +18,7 @@ make_engine() {
 		case \$command in
 		run | create) set -- "\${limits[@]}" --log-driver k8s-file "\$@" ;;
 		build) set -- "\${limits[@]}" --isolation=oci --pull=never --layers=false \$BUILD_MORE "\$@" ;;
+		rm) set -- -t 0 "\$@" ;;
 		esac
 		exec timeout 120 $(command -v podman) "\${global[@]}" "\$command" "\$@" </dev/null
 	EOF

@@ -12,11 +12,12 @@ set -u
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=tests/tally.sh
 . "$here/../tally.sh"
+# shellcheck source=tests/rootfs/debian.sh
+. "$here/debian.sh"
 shim=$(readlink -f "${1:?the built libepitaph.so}")
 shift
 suites=${SUITES:-bullseye bookworm trixie sid}
 oldest=${suites%% *}
-cache=${CACHE:-${XDG_CACHE_HOME:-/var/cache}/epitaph-rootfs}
 unset LIBRARY_PATH CPATH C_INCLUDE_PATH
 unset "${!EPITAPH_@}"
 work=$(mktemp -d)
@@ -70,25 +71,6 @@ settings() {
 
 # --- chroots ---
 
-# Prints the root file system of a suite; makes it first where it is not there.
-rootfs() {
-	local suite=$1 mirror with=() try
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-		'Origin: Debian' 'Component: main' 2>/dev/null | grep -v -e security -e updates | head -n 1)
-	# What is built with the oldest libc runs with all.
-	[ "$suite" = "$oldest" ] && with=("--include=gcc,libc6-dev")
-	mkdir -p "$cache"
-	for try in 1 2; do # a mirror may be caught in its own update
-		[ ! -e "$cache/$suite/.complete" ] || break
-		rm -rf "${cache:?}/$suite" "$cache/$suite.part"
-		echo "making the root file system of $suite, try $try" >&2
-		debootstrap --variant=minbase "${with[@]}" "$suite" "$cache/$suite.part" \
-			"${mirror:?no Debian mirror in the configuration of apt}" >"$cache/$suite.log" 2>&1 &&
-			touch "$cache/$suite.part/.complete" && mv "$cache/$suite.part" "$cache/$suite"
-	done
-	[ -e "$cache/$suite/.complete" ] && echo "$cache/$suite"
-}
-
 # inside ROOT PROC COMMAND...: in a chroot with $work at /mnt; the mounts end with the command.
 inside() {
 	local root=$1 proc=$2 set
@@ -107,7 +89,8 @@ chroots() {
 		fail chroots 'no debootstrap, and it cannot be installed'
 		return
 	fi
-	if ! root=$(rootfs "$oldest"); then
+	# What is built with the oldest libc runs with all.
+	if ! root=$(rootfs "$oldest" gcc,libc6-dev); then
 		fail "$oldest" "$(tail -n 1 "$cache/$oldest.log")"
 	else
 		mkdir "$work/victims"
