@@ -177,20 +177,38 @@ static void set_watcher(int sig, struct kernel_action *old)
 	SYS4(SYS_rt_sigaction, sig, &a, old, SYS_SIGSET_BYTES);
 }
 
-/* A program that Go's linker made says so in a note. */
+static bool has_go_note(const char *at, size_t size, size_t align)
+{
+	const size_t pad = align == 8 ? 7 : 3; /* man 5 elf */
+
+	while (size >= sizeof(ElfW(Nhdr))) {
+		const ElfW(Nhdr) *note = (const void *)at;
+		size_t name = ((size_t)note->n_namesz + 3) & ~(size_t)3;
+		size_t all = (sizeof *note + name + note->n_descsz + pad) & ~pad;
+
+		if (all < sizeof *note || all > size)
+			break;
+		if (note->n_namesz == 4 && !__builtin_memcmp(note + 1, "Go", 3))
+			return true;
+		at += all;
+		size -= all;
+	}
+	return false;
+}
+
+/* A program that Go's linker made says so in a note; where C's linker came last (cgo), among the
+ * notes of C. */
 static bool program_is_go(void)
 {
 	size_t n = 0;
 	const struct link_map *map = modules_first();
 	const ElfW(Phdr) *p = map ? module_phdrs(map, &n) : NULL;
 
-	for (size_t i = 0; p && i < n; i++) {
-		const ElfW(Nhdr) *note = (const void *)(map->l_addr + p[i].p_vaddr);
-
-		if (p[i].p_type == PT_NOTE && p[i].p_memsz >= sizeof *note + 4 &&
-		    note->n_namesz == 4 && !__builtin_memcmp(note + 1, "Go", 3))
+	for (size_t i = 0; p && i < n; i++)
+		if (p[i].p_type == PT_NOTE &&
+		    has_go_note((const char *)(map->l_addr + p[i].p_vaddr), p[i].p_memsz,
+				p[i].p_align))
 			return true;
-	}
 	return false;
 }
 

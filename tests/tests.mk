@@ -194,6 +194,10 @@ conformance-check: all ## EPITAPH_LTP=DIR: a foreign suite of signal conformance
 containers-check: all $(T)/tokio-server $(T)/glibc/v_output $(T)/musl/v_output $(T)/static/v_return ## the ways of use, restarts, stop and kill in a real engine, podman with runc (root)
 	$(Q)tests/containers/run.sh $(O)/libepitaph.so $(T)
 
+.PHONY: output-check
+output-check: all ## what language runtimes leave in their buffers, bare and under Epitaph (WRITE=1: docs/runtimes.md)
+	$(Q)python3 tests/output/runtimes.py $(O)/libepitaph.so $(if $(WRITE),--write)
+
 .PHONY: suites-check
 suites-check: all test-deps $(T)/tokio-server ## programs that lean on signals, bare and under Epitaph: Python's own tests, shells, node, a JVM, Go, servers
 	$(Q)python3 tests/real/suites.py $(O)/libepitaph.so $(T)

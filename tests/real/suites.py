@@ -330,6 +330,7 @@ func null(p *int) (said string) {
 	return fmt.Sprint(*p)
 }
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "default" { fmt.Println("at once"); time.Sleep(100 * time.Second) }
 	c := make(chan os.Signal, 8)
 	signal.Notify(c, syscall.SIGUSR1, syscall.SIGTERM)
 	C.from_c()
@@ -359,8 +360,14 @@ def go(place):
     if preload:
         place.env["LD_PRELOAD"] = preload
     said = []
-    for more in ([], ["twice"]):
+    for more in ([], ["twice"], ["default"]):
         child = place.start("./program", *more)
+        if more == ["default"]:
+            out = read_until(child, "at once\n")
+            child.send_signal(signal.SIGTERM)
+            out += child.communicate(timeout=SECONDS)[0].decode()
+            said += out.splitlines() + [f"exit {child.returncode}"]
+            continue
         out = read_until(child, "ready\n")
         child.send_signal(signal.SIGTERM)
         if more:
