@@ -197,6 +197,7 @@ containers-check: all $(T)/tokio-server $(T)/glibc/v_output $(T)/musl/v_output $
 .PHONY: output-check
 output-check: all ## what language runtimes leave in their buffers, bare and under Epitaph (WRITE=1: docs/runtimes.md)
 	$(Q)python3 tests/output/runtimes.py $(O)/libepitaph.so $(if $(WRITE),--write)
+	$(Q)python3 tests/output/forks.py $(O)/libepitaph.so
 
 .PHONY: suites-check
 suites-check: all test-deps $(T)/tokio-server ## programs that lean on signals, bare and under Epitaph: Python's own tests, shells, node, a JVM, Go, servers
