@@ -327,6 +327,13 @@ static void decode(struct sigaction *a)
 	}
 }
 
+static uint64_t had_handler;
+
+bool dispositions_had_handler(int sig)
+{
+	return sig > 0 && sig < 64 && (__atomic_load_n(&had_handler, __ATOMIC_RELAXED) & BIT(sig));
+}
+
 int dispositions_change(sigaction_function *next, int sig, const struct sigaction *act,
 			struct sigaction *old)
 {
@@ -337,6 +344,8 @@ int dispositions_change(sigaction_function *next, int sig, const struct sigactio
 		faults_drop_stack(); /* its handler belongs on the stack that it would have had */
 	if (sig == SIGCHLD && act)
 		children_expected();
+	if (act && sig > 0 && sig < 64 && act->sa_handler != SIG_DFL && act->sa_handler != SIG_IGN)
+		__atomic_fetch_or(&had_handler, BIT(sig), __ATOMIC_RELAXED);
 	result = next(sig, act && encode(sig, act, &ours) ? &ours : act, old);
 
 	if (result == 0 && old)
@@ -439,6 +448,13 @@ __attribute__((regparm(1))) void dispositions_enter_i386(unsigned int slot, int 
 #endif
 
 #else /* no entry points for this architecture: everything passes through, nothing is watched */
+
+static uint64_t had_handler;
+
+bool dispositions_had_handler(int sig)
+{
+	return sig > 0 && sig < 64 && (__atomic_load_n(&had_handler, __ATOMIC_RELAXED) & BIT(sig));
+}
 
 int dispositions_change(sigaction_function *next, int sig, const struct sigaction *act,
 			struct sigaction *old)

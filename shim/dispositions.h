@@ -46,6 +46,10 @@ bool dispositions_is_default(uintptr_t kernel_handler);
 /* Whether the default action of a signal stands now. One system call. AS-safe. */
 bool dispositions_defaulted(int sig);
 
+/* Whether the program ever set a handler of its own for a signal, by a call that we see. AS-safe.
+ */
+bool dispositions_had_handler(int sig);
+
 /* Gives the kernel its default action back: what is about to happen has been told. AS-safe. */
 void dispositions_give_back(int sig);
 

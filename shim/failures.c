@@ -130,8 +130,12 @@ void failures_forget(enum failing kind, const char *subject)
 static bool is_searched(const char *path)
 {
 	static const char beginnings[][20] = {
-		"/lib",	 "/usr/lib", "/usr/local/lib", "/usr/share/locale",  "/usr/share/i18n",
-		"/proc", "/sys",     "/etc/ld.so",     "/usr/share/zoneinfo"};
+		"/lib", "/usr/lib", "/usr/local/lib", "/usr/share/locale", "/usr/share/i18n",
+		"/proc", "/sys", "/etc/ld.so", "/usr/share/zoneinfo",
+		/* what resolvers, accounts and TLS libraries do without */
+		"/etc/svc.conf", "/etc/netsvc.conf", "/etc/nsswitch.conf", "/etc/resolv.conf",
+		"/etc/host.conf", "/etc/hosts", "/etc/gai.conf", "/etc/localtime", "/etc/passwd",
+		"/etc/group", "/etc/ssl/", "/etc/nscd", "/var/run/nscd", "/run/nscd"};
 	static const char parts[][20] = {"/locale/",	   "/zoneinfo/",   "/site-packages/",
 					 "/node_modules/", "/terminfo/",   "/gconv/",
 					 ".so.",	   "/__pycache__/"};

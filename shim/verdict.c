@@ -12,6 +12,7 @@
 #include "aborts.h"
 #include "children.h"
 #include "config.h"
+#include "dispositions.h"
 #include "epitaph.h"
 #include "failures.h"
 #include "faults.h"
@@ -266,6 +267,20 @@ static void text_origin(struct record *r, const struct claim *c, const char *bef
 	aborts_message(&r->body);
 }
 
+/* A program that handles a signal and then sends it to itself, to end as if it had not: somebody
+ * else sent it first. */
+static void describe_first_sender(struct record *r, const struct claim *c)
+{
+	struct facts f = {.code = 1, .end_ns = c->when_ns, .forked = in_forked_child()};
+
+	if (is_fault(c->sender.signal) && dispositions_had_handler(c->sender.signal)) {
+		text_str(&r->body, ", likely by its own handler of a fault, which passes it on");
+		record_boolean(r, "epitaph.likely", true);
+	} else if (!f.forked && received_last(&f.signal) && f.signal.kind != SENDER_SELF) {
+		rules_tell(r, &f);
+	}
+}
+
 static void describe_signal(struct record *r, const struct claim *c)
 {
 	const struct sender *s = &c->sender;
@@ -299,6 +314,8 @@ static void describe_signal(struct record *r, const struct claim *c)
 		text_sender(t, s);
 		if (s->kind == SENDER_TIMER)
 			text_armed(r, s);
+		if (s->kind == SENDER_SELF)
+			describe_first_sender(r, c);
 	}
 	if (s->kind == SENDER_KERNEL && c->trace.count) {
 		text_str(t, ", at ");

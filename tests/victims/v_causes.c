@@ -226,6 +226,30 @@ static void by_onstack(void)
 	printf("%d\n", here);
 }
 
+/* As node and redis do: what a handler is done with takes its default way. */
+static void pass_on(int sig)
+{
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void by_passed_on(void)
+{
+	signal(SIGTERM, pass_on);
+	if (fork() == 0) {
+		kill(getppid(), SIGTERM);
+		_exit(0);
+	}
+	for (;;)
+		pause();
+}
+
+static void by_fault_passed_on(void)
+{
+	signal(SIGSEGV, pass_on);
+	*(volatile int *)8 = 1;
+}
+
 static void by_mapping(void)
 {
 	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -339,6 +363,8 @@ int main(int argc, char **argv)
 		      {"recursion_in_thread", by_recursion_in_thread},
 		      {"sigaltstack", by_alternate_stack},
 		      {"onstack", by_onstack},
+		      {"passed_on", by_passed_on},
+		      {"fault_passed_on", by_fault_passed_on},
 		      {"mapping", by_mapping},
 		      {"nowhere", by_nowhere},
 		      {"assert", by_assert},
