@@ -244,17 +244,17 @@ static void by_passed_on(void)
 		pause();
 }
 
-static void by_fault_passed_on(void)
-{
-	signal(SIGSEGV, pass_on);
-	*(volatile int *)8 = 1;
-}
-
 static void by_mapping(void)
 {
 	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	*(volatile char *)page = 1;
+}
+
+static void by_fault_passed_on(void)
+{
+	signal(SIGSEGV, pass_on);
+	by_mapping();
 }
 
 static void by_nowhere(void)
