@@ -179,12 +179,31 @@ misuse() {
 	says 'without any right: the sentence' 'ENDED with exit code 5.*' "$(sentence nobody)"
 }
 
+# ---- Examples ----
+
+examples() {
+	local dir=$work/copied
+	mkdir -p "$dir/build/amd64"
+	cp "$shim" "$dir/build/amd64/"
+	docker build -q -t epitaph -f "$examples/image/Dockerfile" "$dir" >"$work/build.log" 2>&1 ||
+		fail 'image/ is built' "$(tail -n 2 "$work/build.log")"
+	printf 'FROM no-shell\nCOPY --from=epitaph /libepitaph.so /lib/epitaph.so\nENV LD_PRELOAD=/lib/epitaph.so\n' \
+		>"$work/Dockerfile"
+	docker build -q -t copied -f "$work/Dockerfile" "$dir" >"$work/build.log" 2>&1
+	docker run --name copied copied >/dev/null 2>&1
+	says 'image/: COPY --from=epitaph' 'ENDED with exit code 5: main\(\) returned 5.*' "$(sentence copied)"
+	need python3-yaml /usr/lib/python3/dist-packages/yaml
+	/usr/bin/python3 "$here/examples.py" >"$work/examples.log" 2>&1
+	grep -v '^ok' "$work/examples.log"
+	want 'the files of the other examples' 0 "$(grep -c '^FAIL\|Error' "$work/examples.log")"
+}
+
 if ! need 'podman runc' podman runc || ! need debootstrap debootstrap || ! need jq jq || ! make_engine || ! images; then
 	fail containers "no engine, or no image: $(tail -n 2 "$work"/*.log 2>/dev/null)"
 	tally
 	exit
 fi
-[ $# -gt 0 ] || set -- ways restarts ends misuse
+[ $# -gt 0 ] || set -- ways restarts ends misuse examples
 for part in "$@"; do
 	"$part"
 done
