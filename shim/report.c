@@ -19,6 +19,7 @@
 #include "procfs.h"
 #include "received.h"
 #include "sys.h"
+#include "threads.h"
 
 static void describe_signals(struct record *r)
 {
@@ -39,16 +40,21 @@ static void describe_signals(struct record *r)
 
 static void describe_threads(struct record *r)
 {
-	int count = procfs_threads();
+	int count = procfs_threads(), most = threads_most();
 
 	if (count <= 0)
 		return;
+	if (most < count)
+		most = count;
 	record_integer(r, "epitaph.threads", count);
-	if (count == 1)
+	record_integer(r, "epitaph.threads.most", most);
+	if (most == 1)
 		return;
 	text_str(&r->details, "threads: ");
 	text_dec(&r->details, count);
-	text_str(&r->details, " at the end\n");
+	text_str(&r->details, " at the end, at most ");
+	text_dec(&r->details, most);
+	text_char(&r->details, '\n');
 }
 
 static void describe_ports(struct record *r)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -197,4 +198,32 @@ CASE(__assert_fail)
 	volatile int zero = 0;
 
 	assert(zero == 1);
+}
+
+static void *thread_body(void *arg)
+{
+	*(int *)arg += 40;
+	return arg;
+}
+
+/* In a handler or a vfork child no libc promises it. */
+CASE_BUT(pthread_create, [CONTEXT_SIGNAL] = "not for signal handlers",
+	 [CONTEXT_VFORK] = "a thread of a vfork child is in its parent's memory")
+{
+	int number = 2;
+	void *result = NULL;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	errno = 77;
+	r = pthread_create(&thread, NULL, thread_body, &number);
+	say("created %d errno %d\n", r, errno);
+	r = pthread_join(thread, &result);
+	say("joined %d %d %d\n", r, result == &number, number);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, (size_t)1 << 60);
+	r = pthread_create(&thread, &attr, thread_body, &number);
+	say("too large a stack %d\n", r != 0);
+	pthread_attr_destroy(&attr);
 }

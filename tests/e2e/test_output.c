@@ -123,6 +123,28 @@ static void test_no_way_out(void **state)
 	}
 }
 
+static void test_threads(void **state)
+{
+	const char *const victims[] = {GLIBC("v_output"), MUSL("v_output")};
+	struct result r;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const char *argv[] = {victims[i], "threads", "return", NULL};
+		const json_t *end;
+
+		run(&(struct run){.argv = argv}, &r);
+		end = one_record(&r, "epitaph.end", r.pid);
+		/* The last to be joined may not be gone from /proc. */
+		assert_in_range(get_int(end, "epitaph.threads"), 1, 2);
+		assert_int_equal(get_int(end, "epitaph.threads.most"), 4);
+		result_free(&r);
+		run(&(struct run){.argv = argv, .text = true}, &r);
+		check_contains(r.log, " at the end, at most 4\n");
+		result_free(&r);
+	}
+}
+
 static void test_refused_buffer(void **state)
 {
 	const char *argv[] = {MUSL("v_output"), "own_buffer", "_exit", NULL};
@@ -234,13 +256,14 @@ static void test_runtimes(void **state)
 int main(void)
 {
 	enum { ROWS = sizeof rows / sizeof *rows };
-	struct CMUnitTest tests[ROWS + 5];
+	struct CMUnitTest tests[ROWS + 6];
 	size_t n = 0;
 
 	for (; n < ROWS; n++)
 		tests[n] = table_test(rows[n].how, test_row, &rows[n]);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_no_way_out);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_refused_buffer);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_threads);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_other_streams);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_report);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_runtimes);

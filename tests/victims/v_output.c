@@ -142,6 +142,25 @@ static void by_locked(void)
 		usleep(1000);
 }
 
+static void *waiter(void *all)
+{
+	pthread_barrier_wait(all);
+	return NULL;
+}
+
+static void by_threads(void)
+{
+	static pthread_barrier_t all;
+	pthread_t threads[3];
+
+	pthread_barrier_init(&all, NULL, 4);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, waiter, &all);
+	pthread_barrier_wait(&all);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+}
+
 static void by_written(void)
 {
 	if (write(1, "plainly\n", 8) != 8 || write(2, "", 0) != 0)
@@ -262,6 +281,7 @@ int main(int argc, char **argv)
 		    {"file_forked", by_file_forked},
 		    {"file_replaced", by_file_replaced},
 		    {"file_again", by_file_again},
+		    {"threads", by_threads},
 		    {"line", by_line},
 		    {"written", by_written},
 		    {"full_device", by_full_device},
