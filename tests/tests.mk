@@ -203,6 +203,10 @@ output-check: all ## what language runtimes leave in their buffers, bare and und
 servers-check: all $(T)/tokio-server ## sudden ends of real servers: the sentence of each (WRITE=1: docs/servers.md)
 	$(Q)python3 tests/real/servers.py $(O)/libepitaph.so $(T) $(if $(WRITE),--write)
 
+.PHONY: compare
+compare: all ## Epitaph beside strace, stdbuf and tini: six ends and the cost of each (WRITE=1: docs/comparison.md)
+	$(Q)python3 tests/real/compare.py $(O)/libepitaph.so $(if $(WRITE),--write)
+
 .PHONY: suites-check
 suites-check: all test-deps $(T)/tokio-server ## programs that lean on signals, bare and under Epitaph: Python's own tests, shells, node, a JVM, Go, servers
 	$(Q)python3 tests/real/suites.py $(O)/libepitaph.so $(T)

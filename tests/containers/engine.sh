@@ -7,7 +7,7 @@
 # make_engine: $work/bin/docker and $work/bin/podman are podman with runc, with storage of its own and
 # with what a nested engine needs. So the examples' own commands run as they are written.
 make_engine() {
-	mkdir -p "$work/bin"
+	mkdir -p "${work:?}/bin"
 	cat >"$work/bin/docker" <<-EOF
 		#!/bin/bash
 		global=(--root $work/storage --runroot $work/run --storage-driver vfs --cgroup-manager cgroupfs

@@ -146,8 +146,9 @@ ends() {
 	docker kill killed >/dev/null
 	code=$(docker wait killed)
 	want 'engine kill, SIGKILL: the engine alone knows' '137 ' "$code $(sentence killed)"
-	docker run --name oom -m 64m "${inject[@]}" debian:bookworm-slim \
-		sh -c 'perl -e "\$x = q(x) x 200e6"; exit $?' >/dev/null 2>&1
+	# conmon leaves a file named oom where it was started.
+	(cd "$work" && docker run --name oom -m 64m "${inject[@]}" debian:bookworm-slim \
+		sh -c 'perl -e "\$x = q(x) x 200e6"; exit $?') >/dev/null 2>&1
 	words=$(docker logs oom 2>&1)
 	if [[ $words = *'exit code 137'* ]]; then
 		says "the memory limit: its parent's report" '.*by SIGKILL.*out-of-memory.*' "${words//$'\n'/ }"

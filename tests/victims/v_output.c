@@ -43,28 +43,24 @@ static void by_other_stream(void)
 }
 
 /* A stream of the program's own, over a descriptor of its own. */
-static FILE *by_file_stream(void)
-{
-	FILE *f = fopen("/dev/stdout", "w");
-
-	if (!f || fputs("to a file", f) < 0)
-		_exit(97);
-	return f;
-}
+static FILE *own;
 
 static void by_file(void)
 {
-	by_file_stream();
+	own = fopen("/dev/stdout", "w");
+	if (!own || fputs("to a file", own) < 0)
+		_exit(97);
 }
 
 static void by_file_closed(void)
 {
-	fclose(by_file_stream());
+	by_file();
+	fclose(own);
 }
 
 static void by_file_forked(void)
 {
-	by_file_stream();
+	by_file();
 	pid_t pid = fork();
 
 	if (pid == 0)
@@ -75,7 +71,8 @@ static void by_file_forked(void)
 /* As a daemon does that closes every number it finds. */
 static void by_file_replaced(void)
 {
-	int fd = fileno(by_file_stream());
+	by_file();
+	int fd = fileno(own);
 
 	close(fd);
 	if (open("/dev/null", O_WRONLY) != fd)
@@ -84,9 +81,10 @@ static void by_file_replaced(void)
 
 static void by_file_again(void)
 {
-	FILE *f = freopen("/dev/stdout", "a", by_file_stream());
-
-	fputs(", again", f);
+	by_file();
+	own = freopen("/dev/stdout", "a", own);
+	if (!own || fputs(", again", own) < 0)
+		_exit(97);
 }
 
 /* The child must not write what its parent left in the buffer, nor the parent twice. */
