@@ -43,7 +43,7 @@ int exits_run_main(int argc, char **argv, char **envp, void *auxv)
 	if (process.envp && envp == process.kernel_envp)
 		envp = process.envp;
 	if (process.active)
-		streams_load_cxx();
+		streams_load_runtimes();
 	int code = program_main(argc, argv, envp, auxv);
 
 	if (process.active) { /* no longer, where the program silenced us */

@@ -15,6 +15,7 @@
 #include "flush.h"
 #include "next.h"
 #include "record.h"
+#include "rust.h"
 #include "scope.h"
 #include "text.h"
 
@@ -67,10 +68,12 @@ static void unbuffer_cxx(enum use out, enum use log, enum use err, size_t at)
 	*l |= UNITBUF;
 }
 
-void streams_load_cxx(void)
+void streams_load_runtimes(void)
 {
 	if (config.stdio == STDIO_KEEP || config.ignore[HOOK_setvbuf])
 		return;
+	if (config.stdio == STDIO_NONE) /* it has lines by itself */
+		rust_unbuffer();
 	/* Behind the table: precision and width, words, in libstdc++; the flags first in libc++. */
 	unbuffer_cxx(USE_cout, USE_clog, USE_cerr, 3 * sizeof(void *));
 	unbuffer_cxx(USE_cout_libcxx, USE_clog_libcxx, USE_cerr_libcxx, sizeof(void *));

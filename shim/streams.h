@@ -27,7 +27,8 @@ static inline int streams_which(const FILE *f)
 /* Takes the buffers away, as EPITAPH_STDIO says. For load. */
 void streams_load(void);
 
-/* The same for C++'s streams, once their library has made them. For the moment before main. */
-void streams_load_cxx(void);
+/* The same for C++'s and Rust's, once their libraries have made them. For the moment before main.
+ */
+void streams_load_runtimes(void);
 
 #endif

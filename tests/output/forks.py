@@ -69,6 +69,8 @@ if __name__ == '__main__':
     multiprocessing.set_start_method('fork')
     with multiprocessing.Pool(1) as p:
         print(p.map(work, range(5)))
+        p.close()  # or the end of the block kills the worker, whose buffer may be empty by then, or not
+        p.join()
     q = multiprocessing.Process(target=work, args=(9,)); q.start(); q.join()
     if os.fork() == 0:
         os._exit(0)

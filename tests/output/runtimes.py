@@ -6,7 +6,7 @@
 For every runtime and end: the bytes that came out of the pipe, bare and with EPITAPH_STDIO none, line
 and keep. Under Epitaph they must be a beginning of all that was printed, never less than bare; the wait
 status must be the bare one; and with `none` nothing may be missing where the runtime prints by stdio, or
-is Python. docs/runtimes.md is the table of it: --write makes it, otherwise it is compared.
+is Python or Rust with its symbols. docs/runtimes.md is the table of it: --write makes it, otherwise it is compared.
 
 SPDX-License-Identifier: MIT
 """
@@ -132,6 +132,9 @@ func main() {
 }
 """
 
+RUSTC = ["rustc"]
+RUST_BUILD = ["rustc", "--cap-lints=allow", "-C", "opt-level=1", "-o", "p", "p.rs"]
+
 # name: (needs, file, source, how to build, how to run, ends it has not, what must come with `none`, the text)
 STDIO = ("stdio: full, 4 to 64 KiB", "no buffer; flushed before `_exit` and its like", "nothing")
 RUNTIMES = {
@@ -145,9 +148,12 @@ RUNTIMES = {
     "C++, libc++": (["clang++", "/usr/lib/llvm-14/include/c++"], "p.cc", C,
                     ["clang++", "-w", "-stdlib=libc++", "-o", "p", "p.cc"], ["./p"], (), WORDS,
                     ("by stdio", "as C, and `unitbuf`", "nothing")),
-    "Rust": (["rustc"], "p.rs", RUST, ["rustc", "--cap-lints=allow", "-C", "opt-level=1", "-o", "p", "p.rs"], ["./p"], (), LINES,
-             ("lines, always", "nothing: each line is a write", "the piece of a line behind the last newline, "
-              "where no exit of Rust's flushes it")),
+    "Rust, 1.70 and later": (["rustc"], "p.rs", RUST, RUST_BUILD, ["./p"], (), WORDS,
+                             ("lines, always", "no buffer: its own clean-up of stdout, before `main`", "nothing")),
+    "Rust, stripped or older": (
+        ["rustc"], "p.rs", RUST, [*RUST_BUILD, "-C", "strip=symbols"], ["./p"], (), LINES,
+        ("lines, always", "nothing: each line is a write",
+         "the piece of a line behind the last newline, where no exit of Rust's flushes it")),
     "Python": (["/usr/bin/python3"], "p.py", PYTHON, None, ["/usr/bin/python3", "p.py"], (), WORDS,
                ("full, 8 KiB", "PYTHONUNBUFFERED=1", "nothing; `python -I` and `-E` do not read it")),
     "node": (["node"], "p.js", NODE, None, ["node", "p.js"], ("exec",), WORDS,
@@ -183,6 +189,26 @@ def install():
                            stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
+def rust_of_age(top):
+    """Where rustc is older than 1.70, as Debian 12's, a newer one is unpacked: it conflicts with the other."""
+    said = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=False).stdout.split()
+    if len(said) < 2 or [int(n) for n in said[1].split(".")[:2]] >= [1, 70]:
+        return
+    where = os.path.join(top, "rust")
+    os.makedirs(where)
+    packages, found = ["rustc-web"], []
+    for name in packages:  # and what it depends on, as far as that is of its own
+        found.append(name)
+        said = subprocess.run(["apt-cache", "depends", "--important", name], capture_output=True, text=True, check=False)
+        packages += [p for p in said.stdout.split() if p.startswith(("libstd-rust-web", "libllvm")) and p not in packages]
+    subprocess.run(["apt-get", "-qq", "download", *found], cwd=where, capture_output=True, check=False)
+    for package in os.listdir(where):
+        subprocess.run(["dpkg", "-x", package, "."], cwd=where, check=False)
+    libraries = [folder for folder, _, files in os.walk(where)
+                 if any(f.startswith(("librustc_driver", "libLLVM")) for f in files)]
+    RUSTC[:] = ["env", "LD_LIBRARY_PATH=" + ":".join(libraries), where + "/usr/bin/rustc", "--sysroot", where + "/usr"]
+
+
 def run(command, folder, end, mode):
     environ = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME")}
     if mode != "bare":
@@ -204,6 +230,7 @@ def measure(name, top):
     with open(os.path.join(folder, file), "w", encoding="utf-8") as f:
         f.write(source)
     if build:
+        build = RUSTC + build[1:] if build[0] == "rustc" else build
         subprocess.run(build, cwd=folder, check=True, stdin=subprocess.DEVNULL)
     cells, wrong = [], []
     for end in ENDS:
@@ -242,6 +269,7 @@ def main():
     passed = skipped = 0
     rows = {}
     with tempfile.TemporaryDirectory() as top, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        rust_of_age(top)
         for name, cells in zip(RUNTIMES, pool.map(lambda n: measure(n, top), RUNTIMES)):
             if cells:
                 rows[name] = cells
