@@ -353,6 +353,7 @@ bool cfi_rules(struct cfi *m, uintptr_t pc, unsigned int *ra, bool *signal)
 
 		c.p += len;
 	}
+	m->start = start;
 	m->depth = 0;
 	m->now = (struct rules){0};
 	if (!run(m, cie.program, &cie, 0, UINTPTR_MAX))

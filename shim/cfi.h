@@ -72,6 +72,7 @@ struct cfi {
 	struct peek peek;
 	const struct link_map *map; /* the object that was looked at last */
 	uintptr_t hdr;		    /* its .eh_frame_hdr, or 0 */
+	uintptr_t start;	    /* of the code that the last rules are for: a function's */
 	struct rules now, initial, saved[CFI_STATES];
 	int depth;
 };

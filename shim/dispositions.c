@@ -261,6 +261,19 @@ bool dispositions_is_default(uintptr_t handler)
 	       (slot >= 0 && !slots[slot].handler);
 }
 
+uintptr_t dispositions_handler(int sig, int *flags)
+{
+	uintptr_t action[8] = {0};
+	int slot;
+
+	SYS4(SYS_rt_sigaction, sig, 0, action, SYS_SIGSET_BYTES);
+	slot = slot_of(action[0]);
+	if (dispositions_is_default(action[0]))
+		return (uintptr_t)SIG_DFL;
+	*flags = slot >= 0 ? slots[slot].flags : (int)action[1];
+	return slot >= 0 ? slots[slot].handler : action[0];
+}
+
 /* The slot of a disposition, found or made; -1 where all are taken. Programs use few of them. */
 static int slot_for(int sig, const struct sigaction *act)
 {
@@ -460,6 +473,15 @@ int dispositions_change(sigaction_function *next, int sig, const struct sigactio
 			struct sigaction *old)
 {
 	return next(sig, act, old);
+}
+
+uintptr_t dispositions_handler(int sig, int *flags)
+{
+	uintptr_t action[8] = {0};
+
+	SYS4(SYS_rt_sigaction, sig, 0, action, SYS_SIGSET_BYTES);
+	*flags = (int)action[1];
+	return action[0];
 }
 
 void dispositions_watch(void)

@@ -50,6 +50,10 @@ bool dispositions_defaulted(int sig);
  */
 bool dispositions_had_handler(int sig);
 
+/* The program's handler of a signal, with its sa_flags; 0 where the disposition is the default or
+ * to ignore. One system call. AS-safe. */
+uintptr_t dispositions_handler(int sig, int *flags);
+
 /* Gives the kernel its default action back: what is about to happen has been told. AS-safe. */
 void dispositions_give_back(int sig);
 

@@ -49,6 +49,7 @@ static void fill(struct claim *c, enum cause cause, int code, const char *call, 
 		return; /* its caller has more to fill in */
 	c->trace.count = 0;
 	c->trace.guessed = 64;
+	c->trace.handler.function = 0;
 	/* main's return has no stack left to tell of. */
 	if (config.backtrace && cause != CAUSE_MAIN_RETURNED)
 		unwind_here(&c->trace, config.backtrace);
@@ -189,6 +190,7 @@ void ending_by_signal(const struct sender *s, const void *info, const void *cont
 		c->address = (uintptr_t)si->si_addr;
 	c->trace.count = 0;
 	c->trace.guessed = 64;
+	c->trace.handler.function = 0;
 	if (config.backtrace)
 		unwind_context(&c->trace, config.backtrace, context);
 	__atomic_store_n(&c->ready, 1, __ATOMIC_RELEASE);

@@ -54,6 +54,17 @@ static enum certainty after_signal(const struct facts *f)
 										       : SILENT;
 }
 
+static void signal_fields(struct record *r, const struct sender *s, int64_t ns)
+{
+	if (signal_name(s->signal))
+		record_static(r, "epitaph.after_signal.name", signal_name(s->signal));
+	record_seconds(r, "epitaph.after_signal.seconds", ns);
+	if (s->when_ns)
+		record_static(r, "epitaph.after_signal.sender", sender_word(s));
+	if (s->pid)
+		record_integer(r, "epitaph.after_signal.sender.pid", s->pid);
+}
+
 static void tell_signal(struct record *r, struct facts *f, enum certainty c)
 {
 	struct sender *s = &f->signal;
@@ -66,17 +77,13 @@ static void tell_signal(struct record *r, struct facts *f, enum certainty c)
 	text_str(&r->body, signal_name(s->signal));
 	text_char(&r->body, ' ');
 	text_sender(&r->body, s);
-	record_static(r, "epitaph.after_signal.name", signal_name(s->signal));
-	record_seconds(r, "epitaph.after_signal.seconds", f->end_ns - s->when_ns);
-	record_static(r, "epitaph.after_signal.sender", sender_word(s));
-	if (s->pid)
-		record_integer(r, "epitaph.after_signal.sender.pid", s->pid);
+	signal_fields(r, s, f->end_ns - s->when_ns);
 }
 
 /* What fails or ends while a program shuts down because of a signal is no reason of its own. */
 static bool is_shutdown(const struct facts *f)
 {
-	return after_signal(f) != SILENT && within(f, f->signal.when_ns, S(10));
+	return f->handler || (after_signal(f) != SILENT && within(f, f->signal.when_ns, S(10)));
 }
 
 /* ---- After a failure ---- */
@@ -213,8 +220,8 @@ static void tell_child(struct record *r, struct facts *f, enum certainty c)
 /* A server whose future was dropped, or whose loop ended: nobody asked for that. */
 static enum certainty went_deaf(const struct facts *f)
 {
-	return f->main_process && f->deaf_port && !f->signal.signal && after_failure(f) == SILENT &&
-			       after_input(f) == SILENT
+	return f->main_process && f->deaf_port && !f->handler && !f->signal.signal &&
+			       after_failure(f) == SILENT && after_input(f) == SILENT
 		       ? SURE
 		       : SILENT;
 }
@@ -232,7 +239,7 @@ static void tell_deaf(struct record *r, struct facts *f, enum certainty c)
 static enum certainty did_nothing(const struct facts *f)
 {
 	return f->main_process && !f->code && f->output_bytes == 0 && !f->used_network &&
-			       !f->had_children && within(f, f->start_ns, MS(100)) &&
+			       !f->had_children && !f->handler && within(f, f->start_ns, MS(100)) &&
 			       !f->signal.signal && after_failure(f) == SILENT &&
 			       after_input(f) == SILENT
 		       ? LIKELY
@@ -271,6 +278,8 @@ void rules_tell(struct record *r, struct facts *f)
 		rules[i].words(r, f, c);
 		likely |= c == LIKELY;
 	}
+	if (f->handler && after_signal(f) == SILENT)
+		signal_fields(r, f->handler, 0);
 	if (likely)
 		record_boolean(r, "epitaph.likely", true);
 }

@@ -22,6 +22,7 @@ struct facts {
 	bool main_process;    /* of its tree (ROLE_ROOT), and no forked child of it */
 	bool forked;	      /* only what this process itself did is told of it */
 	struct sender signal; /* the last handled one; its number is 0 where there was none */
+	const struct sender *handler; /* whose handler asked for the end, as told; NULL: none */
 	const struct failure *failures[FAILED_KINDS]; /* NULL: none */
 	int64_t input_ended_ns;			      /* 0: it did not */
 	int children_running, child_pid;	      /* how many, and the first of them (or 0) */

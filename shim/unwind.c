@@ -23,6 +23,7 @@ void unwind_here(struct trace *t, int max)
 {
 	(void)max;
 	t->count = t->guessed = 0;
+	t->handler.function = 0;
 }
 
 void unwind_context(struct trace *t, int max, const void *context)
@@ -150,9 +151,22 @@ static bool load_context(struct machine *m, uintptr_t context)
 	return true;
 }
 
+/* The newest handler of all that stand on the stack; the rules of its frame were the last used. */
+static void note_handler(struct machine *m, struct trace *t, uintptr_t siginfo)
+{
+	if (t->handler.function)
+		return;
+	for (unsigned int i = 0; i < sizeof t->handler.siginfo / sizeof(uintptr_t); i++)
+		if (!peek_word(&m->cfi.peek, siginfo + i * sizeof(uintptr_t),
+			       &t->handler.siginfo[i]))
+			return;
+	t->handler.below = t->count;
+	t->handler.function = m->cfi.start;
+}
+
 /* The kernel's own frame: the handler returns into a few known instructions, above which the
- * interrupted context lies (libc's restorer on x86_64, the vDSO's on aarch64). */
-static bool step_signal_frame(struct machine *m)
+ * interrupted context lies (libc's restorer on x86_64, the vDSO's on aarch64), and the siginfo. */
+static bool step_signal_frame(struct machine *m, struct trace *t)
 {
 	const uint8_t *p = (const uint8_t *)m->pc;
 
@@ -160,14 +174,15 @@ static bool step_signal_frame(struct machine *m)
 		return false;
 #ifdef __x86_64__
 	static const uint8_t restorer[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-	uintptr_t context = m->reg[REG_SP];
+	uintptr_t context = m->reg[REG_SP], siginfo = context + 304; /* behind it */
 #else
 	static const uint8_t restorer[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
-	uintptr_t context = m->reg[REG_SP] + 128; /* behind the siginfo */
+	uintptr_t siginfo = m->reg[REG_SP], context = siginfo + 128; /* behind it */
 #endif
 	for (unsigned int i = 0; i < sizeof restorer; i++)
 		if (p[i] != restorer[i])
 			return false;
+	note_handler(m, t, siginfo);
 	return load_context(m, context);
 }
 
@@ -259,7 +274,7 @@ static void walk(struct machine *m, struct trace *t, int max)
 {
 	const struct link_map *self = modules_self();
 	for (int steps = 0; t->count < max && steps < 256; steps++) {
-		if (step_signal_frame(m))
+		if (step_signal_frame(m, t))
 			continue; /* the trampoline is nobody's code */
 		uintptr_t at = m->interrupted ? m->pc : m->pc - 1;
 		const struct link_map *map = module_at(at, true);
@@ -287,11 +302,13 @@ static struct machine *begin(struct trace *t)
 
 	t->count = 0;
 	t->guessed = 64;
+	t->handler.function = 0;
 	if (!__atomic_compare_exchange_n(&machine_busy, &free, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_RELAXED))
 		return NULL;
 	machine.cfi.peek.page = 0;
 	machine.cfi.map = NULL;
+	machine.cfi.start = 0;
 	return &machine;
 }
 

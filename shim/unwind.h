@@ -12,10 +12,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A signal handler on the stack: where the kernel's frame was crossed. */
+struct crossed {
+	uintptr_t function;   /* the handler's beginning; 0: there is none */
+	int below;	      /* index in pc of the interrupted code; may be the trace's end */
+	uintptr_t siginfo[4]; /* what lies at the place of its beginning: not always a siginfo */
+};
+
 struct trace {
 	int count;	  /* frames in pc, newest first */
 	int guessed;	  /* from this index on found by scanning the stack: likely, not certain */
 	uintptr_t pc[64]; /* call sites (return address - 1), or the interrupted instruction */
+	struct crossed handler; /* the newest one */
 };
 
 /*

@@ -17,6 +17,7 @@
 #include "failures.h"
 #include "faults.h"
 #include "flood.h"
+#include "handlers.h"
 #include "input.h"
 #include "log.h"
 #include "modules.h"
@@ -47,6 +48,14 @@ static void text_thread(struct record *r, const struct claim *c)
 	text_char(&r->body, ']');
 }
 
+static void text_site(struct record *r, const char *before, uintptr_t pc)
+{
+	text_str(&r->body, before);
+	r->caller.pc = pc;
+	places_find(&r->caller, 1, r->work, sizeof r->work);
+	text_place(&r->body, &r->caller);
+}
+
 /* "exit(3) called by server+0x12 (main+0x4), in thread worker[12]" */
 static void describe(struct record *r, const struct claim *c)
 {
@@ -65,12 +74,8 @@ static void describe(struct record *r, const struct claim *c)
 		text_dec(t, c->code);
 		text_char(t, ')');
 	}
-	if (c->caller) {
-		text_str(t, " called by ");
-		r->caller.pc = c->caller;
-		places_find(&r->caller, 1, r->work, sizeof r->work);
-		text_place(t, &r->caller);
-	}
+	if (c->caller)
+		text_site(r, " called by ", c->caller);
 	text_thread(r, c);
 }
 
@@ -153,21 +158,22 @@ static const char *abort_origin(const struct record *r, int n)
 }
 
 /* The mapping that an address fell in, and whether the stack was used up. */
-static void text_address(struct text *t, struct record *r, const struct claim *c)
+static void text_address(struct text *t, struct record *r, uintptr_t address,
+			 uintptr_t stack_pointer)
 {
 	text_str(t, " at address ");
-	text_hex(t, c->address);
-	if (c->address < 4096) {
+	text_hex(t, address);
+	if (address < 4096) {
 		text_str(t, " (a null pointer)");
 		return;
 	}
-	r->caller.pc = c->address;
+	r->caller.pc = address;
 	places_find(&r->caller, 1, NULL, 0);
 	if (r->caller.map) {
 		text_str(t, " in ");
 		text_place(t, &r->caller);
 	}
-	faults_describe(t, c->address, c->stack_pointer, r->work, sizeof r->work);
+	faults_describe(t, address, stack_pointer, r->work, sizeof r->work);
 }
 
 /* "descriptor 1 (stdout, a pipe)" */
@@ -236,10 +242,7 @@ static void text_armed(struct record *r, const struct sender *s)
 		return;
 	text_str(t, ", armed by ");
 	text_str(t, a.call);
-	text_str(t, "() called by ");
-	r->caller.pc = a.caller;
-	places_find(&r->caller, 1, r->work, sizeof r->work);
-	text_place(t, &r->caller);
+	text_site(r, "() called by ", a.caller);
 	text_char(t, ' ');
 	text_seconds(t, s->when_ns - a.when_ns, 3);
 	text_str(t, " s before");
@@ -267,13 +270,58 @@ static void text_origin(struct record *r, const struct claim *c, const char *bef
 	aborts_message(&r->body);
 }
 
+/* "SEGV_MAPERR at address 0x8 …" */
+static void text_fault(struct record *r, const struct sender *s, uintptr_t address,
+		       uintptr_t stack_pointer)
+{
+	const char *code = signal_code_name(s->signal, s->code);
+
+	text_str(&r->body, s->signal == SIGTRAP ? "a breakpoint or trap" : code ? code : "a fault");
+	if (s->signal == SIGSEGV || s->signal == SIGBUS)
+		text_address(&r->body, r, address, stack_pointer);
+}
+
+/* ", in its handler of SIGSEGV: SEGV_MAPERR at address 0x8, at server+0x12 (main+0x4)" */
+static void describe_handler(struct record *r, const struct handling *h)
+{
+	const struct sender *s = &h->sender;
+	struct text *t = &r->body;
+
+	if (!h->signal) {
+		text_str(t, ", in a signal handler");
+		return;
+	}
+	text_str(t, ", in its handler of ");
+	if (signal_name(h->signal)) {
+		text_str(t, signal_name(h->signal));
+	} else {
+		text_str(t, "signal ");
+		text_dec(t, h->signal);
+	}
+	if (h->informed && is_fault(h->signal) && s->kind == SENDER_KERNEL) {
+		text_str(t, ": ");
+		text_fault(r, s, h->address, 0);
+	} else if (h->informed) {
+		text_char(t, ' ');
+		text_sender(t, s);
+		if (s->kind == SENDER_TIMER)
+			text_armed(r, s);
+	}
+	if (is_fault(h->signal) && h->site && s->kind != SENDER_PROCESS)
+		text_site(r, ", at ", h->site);
+}
+
 /* A program that handles a signal and then sends it to itself, to end as if it had not: somebody
  * else sent it first. */
 static void describe_first_sender(struct record *r, const struct claim *c)
 {
 	struct facts f = {.code = 1, .end_ns = c->when_ns, .forked = in_forked_child()};
+	struct handling h;
 
-	if (is_fault(c->sender.signal) && dispositions_had_handler(c->sender.signal)) {
+	if (handlers_running(&c->trace, c->sender.signal, &h) && h.signal == c->sender.signal) {
+		describe_handler(r, &h);
+		text_str(&r->body, ", which passes it on");
+	} else if (is_fault(c->sender.signal) && dispositions_had_handler(c->sender.signal)) {
 		text_str(&r->body, ", likely by its own handler of a fault, which passes it on");
 		record_boolean(r, "epitaph.likely", true);
 	} else if (!f.forked && received_last(&f.signal) && f.signal.kind != SENDER_SELF) {
@@ -284,7 +332,7 @@ static void describe_first_sender(struct record *r, const struct claim *c)
 static void describe_signal(struct record *r, const struct claim *c)
 {
 	const struct sender *s = &c->sender;
-	const char *name = signal_name(s->signal), *code = signal_code_name(s->signal, s->code);
+	const char *name = signal_name(s->signal);
 	struct text *t = &r->body;
 
 	text_str(t, "ENDED by ");
@@ -293,11 +341,7 @@ static void describe_signal(struct record *r, const struct claim *c)
 	text_dec(t, 128 + s->signal);
 	text_str(t, " to a shell or an engine): ");
 	if (s->kind == SENDER_KERNEL && is_fault(s->signal)) {
-		text_str(t, s->signal == SIGTRAP ? "a breakpoint or trap"
-			    : code		 ? code
-						 : "a fault");
-		if (s->signal == SIGSEGV || s->signal == SIGBUS)
-			text_address(t, r, c);
+		text_fault(r, s, c->address, c->stack_pointer);
 	} else if (s->signal == SIGPIPE && s->kind == SENDER_SELF) {
 		text_pipe(t, c);
 	} else if (s->signal == SIGXCPU && s->kind == SENDER_KERNEL) {
@@ -317,12 +361,8 @@ static void describe_signal(struct record *r, const struct claim *c)
 		if (s->kind == SENDER_SELF)
 			describe_first_sender(r, c);
 	}
-	if (s->kind == SENDER_KERNEL && c->trace.count) {
-		text_str(t, ", at ");
-		r->caller.pc = c->trace.pc[0];
-		places_find(&r->caller, 1, r->work, sizeof r->work);
-		text_place(t, &r->caller);
-	}
+	if (s->kind == SENDER_KERNEL && c->trace.count)
+		text_site(r, ", at ", c->trace.pc[0]);
 	if (s->signal == SIGABRT && s->kind == SENDER_SELF)
 		text_origin(r, c, ", by abort after ");
 	text_thread(r, c);
@@ -354,12 +394,19 @@ static void gather(struct facts *f, struct record *r, const struct claim *c, int
 
 static void describe_before(struct record *r, const struct claim *c, int code, bool forked)
 {
+	struct handling h;
 	struct facts f;
 
 	/* daemon's parent has done what it was to do. */
 	if (c->call && str_eq(c->call, "daemon"))
 		return;
 	gather(&f, r, c, code, forked);
+	/* Of a signal that came through an entry point more is known: when, and who sent it. */
+	if (handlers_running(&c->trace, 0, &h) &&
+	    (h.signal ? h.signal != f.signal.signal : !f.signal.signal)) {
+		describe_handler(r, &h);
+		f.handler = &h.sender;
+	}
 	rules_tell(r, &f);
 	for (int i = 0; i < FAILED_KINDS; i++)
 		failures_give_back(f.failures[i]);

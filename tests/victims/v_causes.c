@@ -244,6 +244,101 @@ static void by_passed_on(void)
 		pause();
 }
 
+static void by_mapping(void);
+
+/* Handlers that end the process; the kernel tells the first kind what happened. */
+static void told(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	(void)context;
+	exit(4);
+}
+
+static void untold(int sig)
+{
+	(void)sig;
+	exit(5); /* NOLINT(bugprone-signal-handler,cert-sig30-c): as programs do */
+}
+
+static void pass_on_now(int sig, siginfo_t *info, void *context)
+{
+	(void)info;
+	(void)context;
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void nothing(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	(void)context;
+}
+
+static void handle(int sig, void (*handler)(int, siginfo_t *, void *), int flags)
+{
+	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
+
+	sigaction(sig, &action, NULL);
+}
+
+static void by_handler_of_fault(void)
+{
+	handle(SIGSEGV, told, 0);
+	by_mapping();
+}
+
+static void by_handler_reset(void)
+{
+	handle(SIGSEGV, told, (int)SA_RESETHAND);
+	by_mapping();
+}
+
+static void by_handler_untold(void)
+{
+	signal(SIGSEGV, untold);
+	by_mapping();
+}
+
+static void by_handler_passing_on(void)
+{
+	handle(SIGSEGV, pass_on_now, SA_NODEFER);
+	by_mapping();
+}
+
+static void by_handler_of_alarm(void)
+{
+	handle(SIGALRM, told, 0);
+	by_alarm();
+}
+
+/* What the kernel told of the first signal still lies on the stack. */
+static void by_handler_stale(void)
+{
+	handle(SIGUSR1, nothing, 0);
+	signal(SIGALRM, untold);
+	raise(SIGUSR1);
+	raise(SIGALRM);
+}
+
+static void begin_to_end(int sig)
+{
+	(void)sig;
+	ualarm(1000, 0); /* NOLINT(bugprone-signal-handler,cert-sig30-c): a system call */
+}
+
+static void by_handler_after_signal(void)
+{
+	handle(SIGALRM, told, 0);
+	signal(SIGTERM, begin_to_end);
+	if (fork() == 0) {
+		kill(getppid(), SIGTERM);
+		_exit(0);
+	}
+	wait_for_the_end();
+}
+
 static void by_mapping(void)
 {
 	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -365,6 +460,13 @@ int main(int argc, char **argv)
 		      {"onstack", by_onstack},
 		      {"passed_on", by_passed_on},
 		      {"fault_passed_on", by_fault_passed_on},
+		      {"handler_of_fault", by_handler_of_fault},
+		      {"handler_reset", by_handler_reset},
+		      {"handler_untold", by_handler_untold},
+		      {"handler_passing_on", by_handler_passing_on},
+		      {"handler_of_alarm", by_handler_of_alarm},
+		      {"handler_stale", by_handler_stale},
+		      {"handler_after_signal", by_handler_after_signal},
 		      {"mapping", by_mapping},
 		      {"nowhere", by_nowhere},
 		      {"assert", by_assert},
