@@ -54,7 +54,7 @@ def check_yaml():
         if "kubernetes" in path:
             mounts = {m["mountPath"] for c in ("initContainers", "containers")
                       for part in find(value, c) for one in part for m in one["volumeMounts"]}
-            preload = [e["value"] for env in find(value, "env") for e in env if e["name"] == "LD_PRELOAD"]
+            preload = [e["value"].replace("{{ before }}", "") for env in find(value, "env") for e in env if e["name"] == "LD_PRELOAD"]
             copied = [command[-1] for command in find(value, "command")]
             volumes = {v["name"] for vs in find(value, "volumes") for v in vs}
             tell(preload == copied == ["/epitaph/libepitaph.so"] and mounts == {"/epitaph"} and volumes == {"epitaph"},
@@ -80,7 +80,10 @@ def check_units():
     parser.read_string(text)
     tell("Environment" in parser["Service"], "systemd/epitaph.conf parses")
     sections = re.findall(r"^\[(\w+)\]$", read("examples/log-pipeline/fluent-bit.conf"), re.M)
-    tell(sections == ["SERVICE", "INPUT", "FILTER", "FILTER", "OUTPUT"], "fluent-bit.conf has its sections", sections)
+    tell(sections == ["SERVICE", "INPUT", "FILTER", "FILTER", "FILTER", "OUTPUT"], "fluent-bit.conf has its sections", sections)
+    # Fluent Bit's record accessors end at a dot, so a key of ours cannot be named by one.
+    dotted = [a for a in re.findall(r"^[^#\n]*\$([\w.]+)", read("examples/log-pipeline/fluent-bit.conf"), re.M) if "." in a]
+    tell(not dotted, "fluent-bit.conf: no record accessor has a dot", dotted)
     analyze = shutil.which("systemd-analyze")
     if analyze:
         unit = "/tmp/epitaph-example.service"
