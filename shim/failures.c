@@ -135,13 +135,16 @@ static bool is_searched(const char *path)
 		/* what resolvers, accounts and TLS libraries do without */
 		"/etc/svc.conf", "/etc/netsvc.conf", "/etc/nsswitch.conf", "/etc/resolv.conf",
 		"/etc/host.conf", "/etc/hosts", "/etc/gai.conf", "/etc/localtime", "/etc/passwd",
-		"/etc/group", "/etc/ssl/", "/etc/nscd", "/var/run/nscd", "/run/nscd"};
+		"/etc/group", "/etc/ssl/", "/etc/nscd", "/var/run/nscd", "/run/nscd",
+		/* where nss-systemd looks for an account that nobody has */
+		"/etc/userdb/", "/run/userdb/", "/run/host/userdb/"};
 	static const char parts[][20] = {"/locale/",	   "/zoneinfo/",   "/site-packages/",
 					 "/node_modules/", "/terminfo/",   "/gconv/",
 					 ".so.",	   "/__pycache__/"};
-	static const char ends[][20] = {".so",		".mo",	 ".pyc",	".pth",
-					".la",		"._pth", "/pyvenv.cfg", "/pybuilddir.txt",
-					"/package.json"};
+	static const char ends[][20] = {".so", ".mo", ".pyc", ".pth", ".la", "._pth", "/pyvenv.cfg",
+					"/pybuilddir.txt", "/package.json",
+					/* which distribution is this? */
+					"-release", "_version"};
 	size_t length = str_len(path);
 
 	for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
@@ -159,6 +162,8 @@ static bool is_searched(const char *path)
 
 bool failures_is_search(const char *path, int flags, int error)
 {
+	if (flags & O_PATH) /* "is it there?" */
+		return true;
 	switch (error) {
 	case ENOENT:
 		return !(flags & O_CREAT) && is_searched(path);

@@ -101,6 +101,21 @@ static void under_way(int fd, const void *address, unsigned int len)
 	__atomic_store_n(&any_pending, true, __ATOMIC_RELAXED);
 }
 
+/* The kernel has told how the connect under way ended; who asks for SO_ERROR now gets 0, which is
+ * no success (hiredis connects again, and then asks). */
+static struct pending answered(int fd)
+{
+	struct pending own = {0}, *p = fd < 0 || !failures_kept() ? NULL : seize(fd);
+
+	if (!p)
+		return own;
+	own = *p;
+	if (p->fd == fd + 1)
+		p->fd = 0;
+	release(p);
+	return own;
+}
+
 /* Resolvers and runtimes connect datagram sockets to learn which address they would have. */
 static bool is_probe(int fd)
 {
@@ -139,6 +154,7 @@ static __attribute__((noinline)) void on_connect(int fd, const void *address, un
 	case EALREADY:
 		break;
 	default:
+		answered(fd);
 		connected(fd, address, len, error == EISCONN ? 0 : error);
 		break;
 	}
@@ -156,17 +172,11 @@ EPITAPH_EXPORT int epitaph_connect(int fd, const void *address, unsigned int len
 
 static __attribute__((noinline)) void on_so_error(int fd, int error)
 {
-	struct pending own, *p;
+	struct pending own;
 
-	if (!ENTER(getsockopt) || fd < 0 || !failures_kept())
+	if (!ENTER(getsockopt))
 		return;
-	p = seize(fd);
-	if (!p)
-		return;
-	own = *p;
-	if (p->fd == fd + 1)
-		p->fd = 0;
-	release(p);
+	own = answered(fd);
 	if (own.fd == fd + 1)
 		connected(fd, own.address, own.len, error);
 }

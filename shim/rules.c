@@ -102,6 +102,9 @@ static enum certainty counts(const struct facts *f, const struct failure *x)
 {
 	if (!x || (!f->code && x->error == ENOENT)) /* a service that need not be there */
 		return SILENT;
+	/* It did without the file: it went on to run a child, which has failed since. */
+	if (is_missing_file(x) && f->child_failed_ns > x->when_ns)
+		return SILENT;
 	if (x->kind == FAILED_OPEN)
 		return f->code && within(f, x->when_ns, is_missing_file(x) ? MS(100) : S(1))
 			       ? LIKELY

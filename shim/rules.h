@@ -28,6 +28,7 @@ struct facts {
 	int children_running, child_pid;	      /* how many, and the first of them (or 0) */
 	char child_name[16];
 	bool had_children; /* reaped, or still running; looked for where nothing was written */
+	int64_t child_failed_ns; /* when the last one was reaped, if it failed; else 0 */
 	bool used_network;
 	const char *deaf_port; /* it listened there, and listens nowhere now; NULL: not so */
 	int64_t output_bytes;  /* written to stdout and stderr; -1: not known */

@@ -371,6 +371,8 @@ static void describe_signal(struct record *r, const struct claim *c)
 /* What is known of this process at its end, for the rules. */
 static void gather(struct facts *f, struct record *r, const struct claim *c, int code, bool forked)
 {
+	struct child_end child;
+
 	*f = (struct facts){.code = c->cause == CAUSE_ABORT ? 128 + SIGABRT : code & 0xff,
 			    .start_ns = process.start_ns,
 			    .end_ns = c->when_ns,
@@ -383,6 +385,8 @@ static void gather(struct facts *f, struct record *r, const struct claim *c, int
 		return;
 	received_last(&f->signal);
 	f->input_ended_ns = input_ended();
+	if (children_reaped(&child) && child.status)
+		f->child_failed_ns = child.when_ns;
 	f->used_network = network_used();
 	if (!f->main_process)
 		return;

@@ -98,6 +98,17 @@ static void by_trying_again(void)
 		_exit(9);
 }
 
+/* As hiredis does it: the answer came by connect, and SO_ERROR has none any more. */
+static void by_trying_and_asking(void)
+{
+	socklen_t len = sizeof(int);
+	int s = wait_for_it(), error = 1;
+
+	if (connect(s, any(), sizeof address) == 0 || errno != ECONNREFUSED ||
+	    getsockopt(s, SOL_SOCKET, SO_ERROR, &error, &len) || error)
+		_exit(9);
+}
+
 static void by_path(void)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/nonexistent/db.sock"};
@@ -219,11 +230,19 @@ static void by_search(void)
 	static const char *const paths[] = {
 		"/usr/lib/nonexistent/x.conf", "/lib/nonexistent.so.6",
 		"/nonexistent/locale/de/x.mo", "./nonexistent.so",
-		"/proc/nonexistent",	       "/nonexistent/site-packages/x.py"};
+		"/proc/nonexistent",	       "/nonexistent/site-packages/x.py",
+		"/run/host/userdb/nobody.user"};
 
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
 		if (open(paths[i], O_RDONLY) >= 0)
 			_exit(9);
+}
+
+/* cp looks in this way whether its target is a folder. */
+static void by_look(void)
+{
+	if (open("/nonexistent/target", O_PATH | O_DIRECTORY) >= 0)
+		_exit(9);
 }
 
 static void by_second_place(void)
@@ -448,6 +467,16 @@ static void by_reaped_child(void)
 	wait(NULL);
 }
 
+/* su, which does without /etc/default/locale. */
+static void by_missing_then_child(void)
+{
+	if (open("/nonexistent/app.conf", O_RDONLY) >= 0)
+		_exit(9);
+	if (fork() == 0)
+		_exit(4);
+	wait(NULL);
+}
+
 static void handle(int sig)
 {
 	(void)sig;
@@ -478,6 +507,7 @@ int main(int argc, char **argv)
 	} cases[] = {{"refusal", by_refusal},
 		     {"asking", by_asking},
 		     {"trying_again", by_trying_again},
+		     {"trying_and_asking", by_trying_and_asking},
 		     {"path", by_path},
 		     {"retry", by_retry},
 		     {"other_success", by_other_success},
@@ -493,6 +523,7 @@ int main(int argc, char **argv)
 		     {"folder", by_folder},
 		     {"long_ago", by_long_ago},
 		     {"search", by_search},
+		     {"look", by_look},
 		     {"second_place", by_second_place},
 		     {"exclusion", by_exclusion},
 		     {"both", by_both},
@@ -516,6 +547,7 @@ int main(int argc, char **argv)
 		     {"thread_s_child", by_thread_s_child},
 		     {"dead_child", by_dead_child},
 		     {"reaped_child", by_reaped_child},
+		     {"missing_then_child", by_missing_then_child},
 		     {"signal", by_signal},
 		     {"abort", by_abort},
 		     {"nothing", by_nothing},
