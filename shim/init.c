@@ -166,7 +166,9 @@ static void report_config(int log_error)
 	if (log_error) {
 		text_str(&r->body, "EPITAPH_LOG=\"");
 		if (config.log == LOG_PATH) {
-			text_clean(&r->body, config.log_path, str_len(config.log_path));
+			size_t n = str_len(config.log_path);
+
+			text_clean(&r->body, config.log_path, n < 200 ? n : 200);
 		} else {
 			text_str(&r->body, "fd:");
 			text_dec(&r->body, config.log_fd);
@@ -251,7 +253,7 @@ static void load(int argc, char **argv, char **envp)
 		log_defer(&mark.log, mark.pid);
 		return;
 	}
-	output_load();
+	output_load(mark.pid == process.pid);
 	error = log_open(&mark.log, mark.pid);
 	ending_watch();
 	change_environ(envp, &mark);

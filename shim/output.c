@@ -169,11 +169,11 @@ static int64_t written_by_process(void)
 
 static int64_t written_before;
 
-void output_load(void)
+void output_load(bool executed)
 {
-	/* A container engine's own program wrote before it became this one; others fork first. The
-	 * look costs 30 us. */
-	if (process.pid == 1)
+	/* A container engine's own program wrote before it became this one, and so did a script
+	 * that executed it; others fork first. The look costs 30 us. */
+	if (process.pid == 1 || executed)
 		written_before = written_by_process();
 }
 

@@ -13,8 +13,9 @@
 
 #include "record.h"
 
-/* Before the program and our own log write anything. */
-void output_load(void);
+/* Before the program and our own log write anything. `executed`: another program was watched in
+ * this process before. */
+void output_load(bool executed);
 
 /* Bytes that a call wrote to STREAM_STDOUT or STREAM_STDERR; NULL data: their text was not seen.
  * AS-safe. */

@@ -230,6 +230,22 @@ static void test_exec_stays_root(void **state)
 	result_free(&shim);
 }
 
+/* What a script wrote before it executed the program, and our own lines of that, are no words of
+ * the program's. */
+static void test_exec_of_a_placeholder(void **state)
+{
+	const char *argv[] = {"/bin/sh",	 "-c", "echo starting; exec \"$1\" 0", "x",
+			      GLIBC("v_return"), NULL};
+	struct run r = {.argv = argv};
+	struct result shim;
+
+	(void)state;
+	run_both(&r, &shim, NULL);
+	check_contains(get_string(one_record(&shim, "epitaph.end", shim.pid), "body"),
+		       "; it printed nothing, opened no socket and lived ");
+	result_free(&shim);
+}
+
 /* What a child under $(…) or 2>file writes must not get lines of ours. */
 static void test_captured_stderr(void **state)
 {
@@ -340,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_true_mark),
 		cmocka_unit_test(test_mark_of_a_stranger),
 		cmocka_unit_test(test_exec_stays_root),
+		cmocka_unit_test(test_exec_of_a_placeholder),
 		cmocka_unit_test(test_captured_stderr),
 		cmocka_unit_test(test_redirected_stderr),
 		cmocka_unit_test(test_root_redirects_itself),
