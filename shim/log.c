@@ -270,24 +270,26 @@ static int usable(bool *opened)
 	return open_of_root();
 }
 
-void log_termination(const char *sentence, size_t len)
+int log_termination(const char *sentence, size_t len)
 {
 	bool named = config.termination == TERMINATION_PATH;
+	long n;
 	int fd;
 
 	if (config.termination == TERMINATION_OFF)
-		return;
+		return 0;
 	/* Looking for a file in /dev takes 4 us: only where it may be, in a pod. */
 	if (!named && process.pid != 1 && !config.in_pod)
-		return;
+		return 0;
 	fd = sys_open(named ? config.termination_path : "/dev/termination-log",
 		      O_WRONLY | O_TRUNC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK |
 			      (named ? O_CREAT : 0),
 		      0644);
 	if (fd < 0)
-		return;
-	sys_write(fd, sentence, len < LOG_LINE_MOST ? len : LOG_LINE_MOST);
+		return named ? -fd : 0;
+	n = sys_write(fd, sentence, len < LOG_LINE_MOST ? len : LOG_LINE_MOST);
 	sys_close(fd);
+	return named && n < 0 ? (int)-n : 0;
 }
 
 /* A full pipe that nobody reads: waited for once, and not for long in a child, of which there may

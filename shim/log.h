@@ -59,9 +59,10 @@ int log_failure(void);
 /*
  * Writes the end sentence where EPITAPH_TERMINATION_LOG says: by default into /dev/termination-log
  * where that is a file that can be written (Kubernetes shows its beginning in `kubectl describe
- * pod`, also for exit code 0). At most 4,096 bytes. AS-safe.
+ * pod`, also for exit code 0). At most 4,096 bytes. The errno where a path that the variable names
+ * could not be had, else 0. AS-safe.
  */
-void log_termination(const char *sentence, size_t len);
+int log_termination(const char *sentence, size_t len);
 
 /* Gives up the copy of stderr, in a daemon that leaves its terminal: whoever waits for the end of
  * that pipe must not wait for us. A file stays open. AS-safe. */

@@ -437,6 +437,21 @@ static enum severity severity_of(const struct claim *c, int code, bool forked)
 	return code & 0xff ? SEVERITY_WARN : SEVERITY_INFO;
 }
 
+static void tell_termination(int error)
+{
+	struct record *r = error ? record_begin(EVENT_CONFIG, SEVERITY_WARN) : NULL;
+	const char *path = config.termination_path;
+
+	if (!r)
+		return;
+	text_str(&r->body, "EPITAPH_TERMINATION_LOG=\"");
+	text_clean(&r->body, path, str_len(path) < 200 ? str_len(path) : 200);
+	text_str(&r->body, "\" cannot be written (");
+	text_str(&r->body, error_name(error));
+	text_str(&r->body, "); the sentence stands only here");
+	record_write(r);
+}
+
 /* `c` is who decided the code; `under_way` the end that was begun before, or NULL. */
 void verdict_write(const struct claim *c, const struct claim *under_way, int code, bool forked,
 		   bool again)
@@ -446,6 +461,7 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		      (c->cause == CAUSE_EXIT && is_libc(module_at(c->caller, true)));
 	enum cause cause = c->cause;
 	uintptr_t caller = inside ? user_site(&c->trace) : c->caller;
+	int error = 0;
 
 	if (!r)
 		return;
@@ -494,7 +510,7 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		      c->cause == CAUSE_SIGNAL ? sender_word(&c->sender) : "self");
 	record_thread(r, c->tid, c->thread);
 	if (!forked && process.role == ROLE_ROOT)
-		log_termination(r->body.buf, r->body.len);
+		error = log_termination(r->body.buf, r->body.len);
 	record_caller(r, caller, &c->trace);
 	if (!forked && process.role == ROLE_ROOT)
 		report_describe(r);
@@ -506,4 +522,5 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		record_integer(r, "epitaph.left_out", flood_left_out());
 	}
 	record_write(r);
+	tell_termination(error);
 }

@@ -348,6 +348,29 @@ static void test_termination_log(void **state)
 	free(text);
 }
 
+/* One that cannot be had is told of; the sentence stands in the log all the same. A name that is
+ * too long leaves room for the reason. */
+static void test_lost_paths(void **state)
+{
+	const char *argv[] = {GLIBC("v_return"), "7", NULL};
+	struct run r = {.argv = argv, .env = {"EPITAPH_TERMINATION_LOG=/nonexistent/file"}};
+	static char entry[2000];
+	struct result shim;
+
+	(void)state;
+	run_both(&r, &shim, NULL);
+	check_contains(get_string(one_record(&shim, "epitaph.config", shim.pid), "body"),
+		       "EPITAPH_TERMINATION_LOG=\"/nonexistent/file\" cannot be written (ENOENT: ");
+	one_record(&shim, "epitaph.end", shim.pid);
+	result_free(&shim);
+	snprintf(entry, sizeof entry, "EPITAPH_LOG=/tmp/%01500d", 0);
+	r = (struct run){.argv = argv, .env = {entry}, .no_log = true};
+	run(&r, &shim);
+	check_contains(shim.err,
+		       "\" cannot be opened (ENAMETOOLONG: the name is too long); going on");
+	result_free(&shim);
+}
+
 /* The mark is the one thing that the shim adds to what the program sees. */
 static void test_environment(void **state)
 {
@@ -405,6 +428,7 @@ int main(void)
 	ADD(test_levels);
 	ADD(test_backtrace);
 	ADD(test_termination_log);
+	ADD(test_lost_paths);
 	ADD(test_environment);
 	ADD(test_bare_environment);
 	return run_group("options", tests, (size_t)n);
