@@ -19,6 +19,7 @@
 
 static struct {
 	int count;	/* signals received */
+	int of[32];	/* of each of them; the rest under 0 */
 	int turn;	/* which of the two is the newer one; each is written by one thread */
 	int writing[2]; /* 1 while its thread is at it */
 	struct sender last[2];
@@ -26,6 +27,12 @@ static struct {
 
 static void remember(const struct sender *s)
 {
+	const struct sender *before =
+		&handled.last[__atomic_load_n(&handled.turn, __ATOMIC_ACQUIRE) & 1];
+
+	/* Passed on to itself (Go, before it dies of it): who sent it first is what matters. */
+	if (s->kind == SENDER_SELF && before->signal == s->signal && before->kind != SENDER_SELF)
+		return;
 	int i = !__atomic_load_n(&handled.turn, __ATOMIC_ACQUIRE), free = 0;
 
 	/* Two threads at once: one of them is the last, and it does not matter which. */
@@ -40,6 +47,11 @@ static void remember(const struct sender *s)
 int received_count(void)
 {
 	return __atomic_load_n(&handled.count, __ATOMIC_RELAXED);
+}
+
+int received_of(int sig)
+{
+	return __atomic_load_n(&handled.of[sig & 31], __ATOMIC_RELAXED);
 }
 
 bool received_last(struct sender *s)
@@ -88,6 +100,7 @@ void received_handled(int sig, const void *info, uintptr_t handler, const char *
 	if (!process.active)
 		return;
 	__atomic_fetch_add(&handled.count, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&handled.of[sig < 32 ? sig : 0], 1, __ATOMIC_RELAXED);
 	sender_read(&s, sig, info);
 	if ((internal & BIT(sig)) && s.kind != SENDER_OUTSIDE &&
 	    (s.kind != SENDER_PROCESS || s.pid == process.pid))

@@ -28,4 +28,7 @@ bool received_last(struct sender *s);
 /* How many were handled. AS-safe. */
 int received_count(void);
 
+/* How many of one signal below 32; of 0: of all the others. AS-safe. */
+int received_of(int sig);
+
 #endif

@@ -40,7 +40,7 @@ struct field {
 	} u;
 };
 
-enum { FIELDS_MOST = 40, PLACES_MOST = 64 };
+enum { FIELDS_MOST = 48, PLACES_MOST = 64 };
 
 /* Some 40 KiB: never on a stack. A few lie in static memory, the rest are mapped on demand. */
 struct record {

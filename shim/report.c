@@ -12,6 +12,7 @@
 
 #include "cgroup.h"
 #include "children.h"
+#include "dispositions.h"
 #include "epitaph.h"
 #include "names.h"
 #include "output.h"
@@ -21,29 +22,112 @@
 #include "sys.h"
 #include "threads.h"
 
+#define BIT(sig) (1ull << ((sig)-1))
+
+/* The signals that are ignored now, from the kernel; 0 where there is no /proc. */
+static uint64_t ignored(char *buf, size_t cap)
+{
+	char path[40];
+	const char *at = buf;
+	uint64_t set = 0;
+
+	procfs_path(path, sizeof path, 0, "status");
+	if (procfs_read(path, buf, cap) <= 0)
+		return 0;
+	while (*at && !str_starts(at, "SigIgn:"))
+		at++;
+	for (at += *at ? 7 : 0; *at == ' ' || *at == '\t'; at++)
+		;
+	for (; (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f'); at++)
+		set = set << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
+	return set;
+}
+
+/* "; set handlers for INT TERM": the names without what they all begin with. */
+static void text_set(struct text *t, const char *before, uint64_t set)
+{
+	text_str(t, before);
+	for (int sig = 1; sig < 32; sig++)
+		if (set & BIT(sig) && signal_name(sig)) {
+			text_char(t, ' ');
+			text_str(t, signal_name(sig) + 3);
+		}
+}
+
+static void record_sets(struct record *r, uint64_t handles, uint64_t ignores)
+{
+	char names[160];
+	struct text t = text_over(names, sizeof names);
+
+	text_set(&t, "", handles);
+	if (handles)
+		record_string(r, "epitaph.signals.handled", names + 1);
+	t = text_over(names, sizeof names);
+	text_set(&t, "", ignores);
+	if (ignores)
+		record_string(r, "epitaph.signals.ignored", names + 1);
+}
+
+/* "signals: 3 received (SIGHUP 2, SIGTERM 1), the last at +0.001s; set handlers for HUP TERM;
+ * ignores PIPE" */
 static void describe_signals(struct record *r)
 {
+	struct text *t = &r->details;
 	struct sender last;
+	uint64_t handles = 0, ignores = ignored(r->work, sizeof r->work) & (BIT(32) - 1);
 	int count = received_count();
+	const char *before = " received (";
 
+	/* Not those that stand now: runtimes take them back before they end. Some programs ask for
+	 * all, with the two that the kernel does not give. */
+	for (int sig = 1; sig < 32; sig++)
+		if (dispositions_had_handler(sig) && !(ignores & BIT(sig)) && sig != SIGKILL &&
+		    sig != SIGSTOP)
+			handles |= BIT(sig);
 	record_integer(r, "epitaph.signals", count);
-	if (!count || !received_last(&last))
+	record_sets(r, handles, ignores);
+	if (!count && !handles && !ignores)
 		return;
-	text_str(&r->details, "signals: ");
-	text_dec(&r->details, count);
-	text_str(&r->details, " handled, the last ");
-	text_str(&r->details, signal_name(last.signal) ? signal_name(last.signal) : "unnamed");
-	text_str(&r->details, " at +");
-	text_seconds(&r->details, last.when_ns - process.start_ns, 3);
-	text_str(&r->details, "s\n");
+	text_str(t, "signals: ");
+	if (count)
+		text_dec(t, count);
+	else
+		text_str(t, "none received");
+	for (int sig = 1; sig <= 32 && count; sig++) {
+		int n = received_of(sig & 31);
+
+		if (!n)
+			continue;
+		text_str(t, before);
+		text_str(t, sig < 32 && signal_name(sig) ? signal_name(sig) : "others");
+		text_char(t, ' ');
+		text_dec(t, n);
+		before = ", ";
+	}
+	if (count) {
+		text_char(t, ')');
+		if (received_last(&last)) {
+			text_str(t, ", the last at +");
+			text_seconds(t, last.when_ns - process.start_ns, 3);
+			text_char(t, 's');
+		}
+	}
+	if (handles)
+		text_set(t, "; set handlers for", handles);
+	if (ignores)
+		text_set(t, "; ignores", ignores);
+	text_char(t, '\n');
 }
 
 static void describe_threads(struct record *r)
 {
 	int count = procfs_threads(), most = threads_most();
 
-	if (count <= 0)
+	if (count <= 0) {
+		text_str(&r->details,
+			 "threads: not known, and what else only /proc tells: it is not there\n");
 		return;
+	}
 	if (most < count)
 		most = count;
 	record_integer(r, "epitaph.threads", count);
@@ -63,6 +147,7 @@ static void describe_ports(struct record *r)
 
 	text_str(&r->details, "ports: ");
 	if (ports_describe(&r->details, r->work, sizeof r->work)) {
+		record_string(r, "epitaph.ports", r->details.buf + before + 7);
 		text_char(&r->details, '\n');
 	} else {
 		r->details.len = before;

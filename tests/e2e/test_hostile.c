@@ -165,6 +165,14 @@ static void test_no_proc(void **state)
 		skip_because("only root can hide /proc");
 	assert_int_equal(as_bare(hide_proc, NULL, false, false), victim_count());
 	as_bare(hide_proc, NULL, true, true);
+
+	const char *argv[] = {GLIBC("v_return"), NULL};
+	struct run r = {.argv = argv, .prepare = hide_proc, .text = true};
+	struct result shim;
+
+	run(&r, &shim);
+	check_contains(shim.log, "  threads: not known, and what else only /proc tells");
+	result_free(&shim);
 }
 
 static void limit_size(void *arg)

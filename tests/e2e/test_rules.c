@@ -113,7 +113,7 @@ static const struct rule rules[] = {
 	{"deaf",
 	 "0",
 	 {"; no signal came, and it had stopped listening on 127.0.0.1:", " before"},
-	 SILENT},
+	 {"epitaph.ports"}},
 	{"deaf_moved", "0", SILENT, SILENT},
 	{"reaped_child", "0", SILENT, SILENT},
 	{"missing_then_child", "1", SILENT, SILENT},

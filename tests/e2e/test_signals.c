@@ -111,6 +111,11 @@ static void test_handled(void **state)
 		assert_string_equal(get_string(got, "epitaph.signal.disposition"), "handled");
 		check_contains(get_string(got, "body"), "handles it at v_signal");
 		check_contains(get_string(got, "body"), "(leave+0x0)");
+		assert_string_equal(get_string(end, "epitaph.signals.handled"), "TERM");
+		result_free(&r);
+		both(victims[i], "passed_on", NULL, &r);
+		check_contains(get_string(end_of(&r), "body"), ": sent from itself, ");
+		check_contains(get_string(end_of(&r), "body"), " after SIGTERM from process");
 		result_free(&r);
 		both(victims[i], "wait", NULL, &r);
 		check_contains(get_string(end_of(&r), "body"), "after SIGTERM from process");
@@ -121,6 +126,31 @@ static void test_handled(void **state)
 		check_contains(r.log, "from its own parent");
 		result_free(&r);
 	}
+}
+
+static void take_hup_away(void *arg)
+{
+	(void)arg;
+	signal(SIGHUP, SIG_IGN);
+}
+
+/* The report: which came, which have handlers, which are ignored. */
+static void test_report(void **state)
+{
+	const char *argv[] = {GLIBC("v_signal"), "handled", NULL};
+	const char *nothing[] = {GLIBC("v_return"), NULL};
+	struct run r = {.argv = argv, .text = true, .prepare = take_hup_away};
+	struct result shim;
+
+	(void)state;
+	run_both(&r, &shim, NULL);
+	check_contains(shim.log, "  signals: 1 received (SIGTERM 1), the last at +");
+	check_contains(shim.log, "s; set handlers for TERM; ignores HUP");
+	result_free(&shim);
+	r = (struct run){.argv = nothing, .text = true};
+	run_both(&r, &shim, NULL);
+	assert_null(strstr(shim.log, "set handlers"));
+	result_free(&shim);
 }
 
 /* A forked child's death is told, in its own record, and not as its parent's. */
@@ -196,10 +226,11 @@ static void test_torture(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deaths),	cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_handled), cmocka_unit_test(test_forked),
-		cmocka_unit_test(test_flood),	cmocka_unit_test(test_ignored_hook),
-		cmocka_unit_test(test_pid1),	cmocka_unit_test(test_torture),
+		cmocka_unit_test(test_deaths),	     cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_handled),	     cmocka_unit_test(test_report),
+		cmocka_unit_test(test_forked),	     cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_ignored_hook), cmocka_unit_test(test_pid1),
+		cmocka_unit_test(test_torture),
 	};
 
 	return run_group("signals", tests, sizeof tests / sizeof *tests);

@@ -25,6 +25,16 @@ static void leave(int sig)
 	exit(0); /* NOLINT(bugprone-signal-handler,cert-sig30-c): many servers do it */
 }
 
+/* As Go does: it sends what it got to itself again, and the second time dies of it. */
+static void pass_on(int sig)
+{
+	static int times;
+
+	if (times++)
+		signal(sig, SIG_DFL);
+	kill(getpid(), sig);
+}
+
 static __attribute__((noinline)) void fault(void)
 {
 	volatile int *volatile nowhere = (volatile int *)8;
@@ -85,6 +95,10 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(how, "handled") == 0) {
 		signal(SIGTERM, leave);
+		by_child(SIGTERM);
+	}
+	if (strcmp(how, "passed_on") == 0) {
+		signal(SIGTERM, pass_on);
 		by_child(SIGTERM);
 	}
 	if (strcmp(how, "flood") == 0) {
