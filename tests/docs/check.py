@@ -84,7 +84,8 @@ def run_block(commands):
     marker = "--- epitaph docs ---"
     script = "".join(f"{c}\nprintf '%s\\n' '{marker}'\n" for c in commands)
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(SHIM, os.path.join(folder, "libepitaph.so"))
+        os.mkdir(os.path.join(folder, "build"))  # as in a clone where make ran: what is shown can be copied
+        os.symlink(SHIM, os.path.join(folder, "build/libepitaph.so"))
         os.symlink(os.path.join(ROOT, "examples"), os.path.join(folder, "examples"))
         env = {"PATH": os.environ["PATH"], "HOME": folder, "LC_ALL": "C"}
         done = subprocess.run(["bash"], input=script, cwd=folder, env=env, text=True, timeout=120,
