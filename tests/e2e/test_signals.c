@@ -113,6 +113,9 @@ static void test_handled(void **state)
 		check_contains(get_string(got, "body"), "(leave+0x0)");
 		assert_string_equal(get_string(end, "epitaph.signals.handled"), "TERM");
 		result_free(&r);
+		both(victims[i], "winch", NULL, &r);
+		check_contains(get_string(end_of(&r), "body"), "after SIGWINCH from process");
+		result_free(&r);
 		both(victims[i], "passed_on", NULL, &r);
 		check_contains(get_string(end_of(&r), "body"), ": sent from itself, ");
 		check_contains(get_string(end_of(&r), "body"), " after SIGTERM from process");

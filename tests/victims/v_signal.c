@@ -97,6 +97,10 @@ int main(int argc, char **argv)
 		signal(SIGTERM, leave);
 		by_child(SIGTERM);
 	}
+	if (strcmp(how, "winch") == 0) { /* what stops Apache in its image */
+		signal(SIGWINCH, leave);
+		by_child(SIGWINCH);
+	}
 	if (strcmp(how, "passed_on") == 0) {
 		signal(SIGTERM, pass_on);
 		by_child(SIGTERM);
