@@ -96,7 +96,13 @@ static INLINE bool format_known(int hook, const char *call, FILE *f, int flag, c
 	*n = format_text(text, sizeof text, flag, format, args);
 	if (*n <= 0 || *n >= PRINT_MOST)
 		return false;
-	if (likely(NEXT(fwrite)(text, 1, (size_t)*n, f) == (size_t)*n)) {
+	/* glibc's fwrite says "all of it" where a line stays in the buffer because it could not be
+	 * written; its fputs, like its printf, does not. */
+	bool lines = config.stdio == STDIO_LINE;
+	if (lines && str_len(text) != (size_t)*n)
+		return false;
+	if (likely(lines ? NEXT(fputs)(text, f) >= 0
+			 : NEXT(fwrite)(text, 1, (size_t)*n, f) == (size_t)*n)) {
 		output_wrote(stream, text, (size_t)*n);
 	} else {
 		*n = -1;

@@ -53,6 +53,7 @@ static const struct row rows[] = {
 	{"line", "return", {"one write\n", "one write\n", "one write\n"}, NULL},
 	{"written", "return", {"plainly\n", "plainly\n", "plainly\n"}, NULL},
 	{"full_device", "_exit", {"", "", ""}, "write to stdout failed: ENOSPC"},
+	{"full_device_lines", "_exit", {"", "", ""}, "printf to stdout failed: ENOSPC"},
 	{"closed", "_exit", {"", "", ""}, "write to stdout failed: EBADF"},
 	{"no_reader", "_exit", {"", "", ""}, "write to stdout failed: EPIPE"},
 	{"reader_gone", "_exit", {"", "", ""}, NULL},

@@ -194,6 +194,18 @@ static void by_full_device(void)
 		_exit(93);
 }
 
+/* Each line is one failure of its own. */
+static void by_full_device_lines(void)
+{
+	int fd = open("/dev/full", O_WRONLY);
+
+	dup2(fd, 1);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int i = 0; i < 3; i++)
+		if (printf("line %d\n", i) >= 0)
+			_exit(92);
+}
+
 static void by_closed(void)
 {
 	close(1);
@@ -283,6 +295,7 @@ int main(int argc, char **argv)
 		    {"line", by_line},
 		    {"written", by_written},
 		    {"full_device", by_full_device},
+		    {"full_device_lines", by_full_device_lines},
 		    {"closed", by_closed},
 		    {"no_reader", by_no_reader},
 		    {"reader_gone", by_reader_gone},
