@@ -250,7 +250,8 @@ static void left_field(struct record *r, int kind, bool flushed, size_t bytes)
 		FIELD(integer, r, kind, "unflushed", (int64_t)bytes);
 }
 
-static bool describe_left(struct record *r, int kind)
+/* `exits`: libc's exit, which is under way, writes what is left. */
+static bool describe_left(struct record *r, int kind, bool exits)
 {
 	size_t flushed = flush_done(kind), pending = flush_pending(kind);
 	const char *name = kind == FLUSH_OTHERS ? "other streams" : names[kind];
@@ -270,6 +271,10 @@ static bool describe_left(struct record *r, int kind)
 	text_dec(t, (int64_t)pending);
 	text_str(t, " bytes of ");
 	text_str(t, name);
+	if (exits) {
+		text_str(t, " left for exit to write");
+		return true;
+	}
 	text_str(t, kind == FLUSH_OTHERS ? " left in their buffers" : " left in its buffer");
 	if (flush_left(kind)) {
 		text_str(t, ": ");
@@ -279,7 +284,7 @@ static bool describe_left(struct record *r, int kind)
 	return true;
 }
 
-void output_describe(struct record *r)
+void output_describe(struct record *r, bool exits)
 {
 	struct text *t = &r->details;
 	bool left = false;
@@ -289,7 +294,7 @@ void output_describe(struct record *r)
 	text_str(t, "; ");
 	describe_stream(r, STREAM_STDERR);
 	for (int i = 0; i < FLUSH_KINDS; i++)
-		left |= describe_left(r, i);
+		left |= describe_left(r, i, exits);
 	if (!left)
 		text_str(t, "; nothing left unflushed");
 	for (int i = 0; i < STREAMS; i++) {

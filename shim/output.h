@@ -28,7 +28,8 @@ void output_failed(int stream, const char *call, int error, size_t lost);
 /* libc's errno as it is now. AS-safe. */
 int output_errno(void);
 
-/* Appends the report's line to r->details, and the fields. AS-safe. */
-void output_describe(struct record *r);
+/* Appends the report's line to r->details, and the fields. `exits`: libc's exit is under way, which
+ * empties the buffers behind all handlers. AS-safe. */
+void output_describe(struct record *r, bool exits);
 
 #endif

@@ -241,14 +241,14 @@ static void describe_memory(struct record *r, int64_t peak)
 	text_char(t, '\n');
 }
 
-void report_describe(struct record *r)
+void report_describe(struct record *r, bool exits)
 {
 	struct status s = read_status(r->work, sizeof r->work);
 
 	describe_signals(r, &s);
 	describe_threads(r);
 	describe_ports(r);
-	output_describe(r);
+	output_describe(r, exits);
 	describe_children(r);
 	describe_memory(r, s.peak);
 }

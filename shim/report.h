@@ -9,7 +9,7 @@
 #include "record.h"
 
 /* Appends to r->details and the fields: signals, threads, ports, output, children, memory. What
- * cannot be known is left out. AS-safe. */
-void report_describe(struct record *r);
+ * cannot be known is left out. `exits`: as for output_describe. AS-safe. */
+void report_describe(struct record *r, bool exits);
 
 #endif

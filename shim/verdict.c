@@ -452,6 +452,13 @@ static void tell_termination(int error)
 	record_write(r);
 }
 
+/* Whether libc's exit is under way; daemon's parent ends without it. */
+static bool empties_buffers(const struct claim *c)
+{
+	return c->cause == CAUSE_MAIN_RETURNED || c->cause == CAUSE_EXIT ||
+	       (c->cause == CAUSE_LIBC_EXIT && !(c->call && str_eq(c->call, "daemon")));
+}
+
 /* `c` is who decided the code; `under_way` the end that was begun before, or NULL. */
 void verdict_write(const struct claim *c, const struct claim *under_way, int code, bool forked,
 		   bool again)
@@ -513,7 +520,7 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		error = log_termination(r->body.buf, r->body.len);
 	record_caller(r, caller, &c->trace);
 	if (!forked && process.role == ROLE_ROOT)
-		report_describe(r);
+		report_describe(r, empties_buffers(c));
 	if (flood_left_out()) {
 		text_str(&r->details,
 			 "records left out, because five of their kind had been written: ");

@@ -164,10 +164,11 @@ static void test_other_streams(void **state)
 		{"file", "TERM", "; 9 bytes of other streams left in their buffers\n"},
 		{"file_forked", "_exit", "buffers: a forked child has the same bytes in its"},
 		{"file_replaced", "_exit", "buffers: its descriptor is another file's by now"},
+		{"file", "return", "; 9 bytes of other streams left for exit to write\n"},
 		{"file", "_exit", "; 9 bytes of other streams flushed by Epitaph"}};
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		const char *argv[] = {GLIBC("v_output"), hows[i][0], hows[i][1], NULL};
 		struct result r;
 
