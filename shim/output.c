@@ -57,13 +57,15 @@ int output_errno(void)
 	return location ? *location() : 0;
 }
 
-static inline __attribute__((always_inline)) void count(int stream, const void *data, size_t n)
+/* `calls`: 0 for a further part of what one call wrote. */
+static inline __attribute__((always_inline)) void count(int stream, const void *data, size_t n,
+							unsigned int calls)
 {
 	__typeof__(&seen[0]) s = &seen[stream];
 	uint64_t at = __atomic_fetch_add(&s->bytes, n, __ATOMIC_RELAXED);
 	const char *from = data;
 
-	__atomic_fetch_add(&s->calls, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&s->calls, calls, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->last_ns, clock_fast_ns(CLOCK_MONOTONIC_COARSE), __ATOMIC_RELAXED);
 	if (!from) {
 		__atomic_store_n(&s->known_from, at + n, __ATOMIC_RELAXED);
@@ -91,7 +93,7 @@ static inline __attribute__((always_inline)) void count(int stream, const void *
 
 void output_wrote(int stream, const void *data, size_t n)
 {
-	count(stream, data, n);
+	count(stream, data, n, 1);
 }
 
 static void tell(int stream, const char *call, int error, size_t lost)
@@ -224,16 +226,24 @@ static void describe_stream(struct record *r, int i)
 	FIELD(seconds, r, i, "last", at > 0 ? at : 0);
 	if (bytes - seen[i].known_from < most)
 		most = (size_t)(bytes - seen[i].known_from);
+	bool cut = most < bytes;
 	for (from -= most; from < bytes; from++)
 		tail[n++] = seen[i].ring[from % RING];
 	while (n && (tail[n - 1] == '\n' || tail[n - 1] == '\r'))
 		n--;
+	/* Not with the rest of a character whose beginning is cut off. */
+	for (int k = 0; cut && k < 3 && n && (*tail & 0xc0) == 0x80; k++, n--)
+		tail++;
 	if (n) {
-		tail[n] = '\0';
+		/* Clean text stays as it is when it is cleaned again; a field ends at a zero. */
+		char *clean = r->work + RING;
+		struct text c = text_over(clean, sizeof r->work - RING);
+
+		text_clean(&c, tail, n);
 		text_str(t, " \"");
-		text_clean(t, tail, n);
+		text_str(t, clean);
 		text_char(t, '"');
-		FIELD(string, r, i, "tail", tail);
+		FIELD(string, r, i, "tail", clean);
 	}
 }
 
@@ -331,7 +341,7 @@ static inline __attribute__((always_inline)) void on_write(int hook, const char 
 	if (!epitaph_enter(hook))
 		return;
 	if (likely(got > 0))
-		count(fd - STDOUT_FILENO, data, (size_t)got);
+		count(fd - STDOUT_FILENO, data, (size_t)got, 1);
 	if (unlikely(got != (long)asked))
 		on_failure(fd - STDOUT_FILENO, call, asked, got);
 }
@@ -357,25 +367,26 @@ EPITAPH_EXPORT ssize_t __write(int fd, const void *data, size_t n)
 	return got;
 }
 
-EPITAPH_EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
+EPITAPH_EXPORT ssize_t writev(int fd, const struct iovec *parts, int n)
 {
-	ssize_t got = NEXT(writev)(fd, parts, count);
+	ssize_t got = NEXT(writev)(fd, parts, n);
 	size_t asked = 0, left = got > 0 ? (size_t)got : 0;
+	unsigned int calls = 1;
 
-	if (!concerns(fd))
+	if (!concerns(fd) || !ENTER(writev))
 		return got;
-	if (got < 0) /* the kernel may not have liked the list */
-		on_write(HOOK_writev, "writev", fd, NULL, 0, got);
-	for (int i = 0; got >= 0 && i < count; i++) {
+	/* Where it failed, the kernel may not have liked the list. */
+	for (int i = 0; got >= 0 && i < n; i++) {
 		size_t part = parts[i].iov_len < left ? parts[i].iov_len : left;
 
 		asked += parts[i].iov_len;
-		if (part)
-			on_write(HOOK_writev, "writev", fd, parts[i].iov_base, part, (long)part);
+		if (part) {
+			count(fd - STDOUT_FILENO, parts[i].iov_base, part, calls);
+			calls = 0;
+		}
 		left -= part;
 	}
-	if (got >= 0 && asked > (size_t)got)
-		on_write(HOOK_writev, "writev", fd, NULL, asked - (size_t)got, 0);
+	on_failure(fd - STDOUT_FILENO, "writev", asked, got);
 	return got;
 }
 

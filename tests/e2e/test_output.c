@@ -183,6 +183,7 @@ static void test_report(void **state)
 	const char *print[] = {GLIBC("v_output"), "print", "_exit", NULL};
 	const char *print_musl[] = {MUSL("v_output"), "print", "_exit", NULL};
 	const char *written[] = {MUSL("v_output"), "written", "return", NULL};
+	const char *parts[] = {MUSL("v_output"), "parts", "return", NULL};
 	const char *failing[] = {GLIBC("v_output"), "full_device", "_exit", NULL};
 	const char *handler[] = {GLIBC("v_output"), "handler", "", NULL};
 	const char *locked[] = {GLIBC("v_output"), "locked", "_exit", NULL};
@@ -215,6 +216,16 @@ static void test_report(void **state)
 	result_free(&r);
 	run(&(struct run){.argv = written, .text = true, .env = {"EPITAPH_TAIL=0"}}, &r);
 	check(!strstr(r.log, "ly\""), "%s", r.log);
+	result_free(&r);
+	run(&(struct run){.argv = parts}, &r);
+	end = one_record(&r, "epitaph.end", r.pid);
+	assert_int_equal(get_int(end, "epitaph.stdout.bytes"), 8);
+	assert_int_equal(get_int(end, "epitaph.stdout.writes"), 1);
+	assert_string_equal(get_string(end, "epitaph.stdout.tail"), "one\\x00\u20ac");
+	result_free(&r);
+	run(&(struct run){.argv = parts, .text = true, .env = {"EPITAPH_TAIL=3"}}, &r);
+	check_contains(r.log, "in 1 write, last at +");
+	check(!strstr(r.log, "s \"\\x82"), "%s", r.log);
 	result_free(&r);
 	run(&(struct run){.argv = failing}, &r);
 	assert_int_equal(count_records(&r, "epitaph.output", r.pid), 1);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,6 +166,15 @@ static void by_written(void)
 		_exit(91);
 }
 
+/* One call of three parts, and a zero in its midst. */
+static void by_parts(void)
+{
+	struct iovec parts[] = {{"one", 3}, {"\0", 1}, {"\xe2\x82\xac\n", 4}};
+
+	if (writev(1, parts, 3) != 8)
+		_exit(91);
+}
+
 /* Into a pipe that keeps each write apart: what the first one brought goes to the real stdout. */
 static void by_line(void)
 {
@@ -294,6 +304,7 @@ int main(int argc, char **argv)
 		    {"threads", by_threads},
 		    {"line", by_line},
 		    {"written", by_written},
+		    {"parts", by_parts},
 		    {"full_device", by_full_device},
 		    {"full_device_lines", by_full_device_lines},
 		    {"closed", by_closed},
