@@ -1,13 +1,14 @@
 /*
  * Reaped children; the contract is in children.h.
  *
- * Interposes: fork wait waitpid wait3 wait4 waitid.
+ * Interposes: fork _Fork clone wait waitpid wait3 wait4 waitid.
  * Runs in: any thread, signal handler (SIGCHLD's), forked child.
  * Sources: man 2 wait; Documentation/admin-guide/cgroup-v2.rst (memory.events).
  * SPDX-License-Identifier: MIT
  */
 #include "children.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -310,6 +311,30 @@ EPITAPH_EXPORT pid_t fork(void)
 		flush_forks();
 	}
 	return NEXT(fork)();
+}
+
+pid_t _Fork(void); /* not in older headers */
+
+EPITAPH_EXPORT pid_t _Fork(void)
+{
+	__typeof__(&_Fork) next = NEXT(_Fork);
+
+	if (ENTER(_Fork))
+		flush_forks();
+	return next ? next() : NEXT(fork)(); /* older libcs have none */
+}
+
+/* With all seven words in place of `...`, as for syscall. */
+typedef int clone_function(int (*)(void *), void *, int, void *, void *, void *, void *);
+
+clone_function epitaph_clone __asm__("clone");
+
+EPITAPH_EXPORT int epitaph_clone(int (*run)(void *), void *stack, int flags, void *arg, void *a,
+				 void *b, void *c)
+{
+	if (!(flags & CLONE_VM) && ENTER(clone))
+		flush_forks();
+	return ((clone_function *)next_get(HOOK_clone))(run, stack, flags, arg, a, b, c);
 }
 
 /* Each asks for the status in any case: our caller may not want it. */

@@ -5,6 +5,7 @@
  * Runs in: constructor, any thread, signal handler, vfork child.
  * SPDX-License-Identifier: MIT
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -194,6 +195,34 @@ enum { EXECVEAT = SYS_execveat };
 enum { EXECVEAT = -1 }; /* headers older than Linux 3.19 */
 #endif
 
+#ifdef SYS_fork
+enum { FORK = SYS_fork };
+#else
+enum { FORK = -2 };	/* newer architectures */
+#endif
+
+#ifdef SYS_clone3
+enum { CLONE3 = SYS_clone3 };
+#else
+enum { CLONE3 = -3 };	/* headers older than Linux 5.3 */
+#endif
+
+/* Whether a call of clone copies the memory. */
+static bool copies(long number, long a, long b)
+{
+	const uint64_t *args = (const uint64_t *)a; /* NOLINT(performance-no-int-to-ptr) */
+	uint64_t flags = (uint64_t)a;
+
+#ifdef __s390x__
+	flags = (uint64_t)b;
+#else
+	(void)b;
+#endif
+	if (number == CLONE3)
+		flags = sys_readable(args, sizeof *args) ? *args : 0;
+	return !(flags & CLONE_VM);
+}
+
 static __attribute__((noinline)) void on_syscall(long number, long a, long b, long c, long d,
 						 uintptr_t caller)
 {
@@ -208,6 +237,14 @@ static __attribute__((noinline)) void on_syscall(long number, long a, long b, lo
 	case SYS_execve:
 		execs_announce(AT_FDCWD, (const char *)a, (char *const *)c, false, caller);
 		break;
+	case FORK:
+		flush_forks();
+		break;
+	case CLONE3:
+	case SYS_clone:
+		if (copies(number, a, b))
+			flush_forks();
+		break;
 	default:
 		break;
 	}
@@ -217,7 +254,8 @@ EPITAPH_EXPORT long epitaph_syscall(long number, long a, long b, long c, long d,
 {
 	syscall_function *next = (syscall_function *)next_get(HOOK_syscall);
 
-	bool concerns = number == SYS_exit_group || number == SYS_execve || number == EXECVEAT;
+	bool concerns = number == SYS_exit_group || number == SYS_execve || number == EXECVEAT ||
+			number == SYS_clone || number == CLONE3 || number == FORK;
 	bool sandboxes = (number == SYS_seccomp && moods_sandboxes_seccomp(a, c)) ||
 			 (number == SYS_prctl && moods_sandboxes_prctl(a, b, c));
 

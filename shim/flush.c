@@ -20,10 +20,16 @@
 
 enum { PIECE = 4096, WAIT_MS = 1000, LOCK_TRIES = 100, OTHERS = 64 };
 
+/* What a fork copied: so many bytes, whose sum tells whether they are still in the buffer. */
+struct copied {
+	size_t n;
+	uint64_t sum;
+};
+
 static struct fate {
 	size_t flushed;
 	const char *left;
-	bool forked; /* a fork copied what it held */
+	struct copied copied; /* not of FLUSH_OTHERS */
 } fates[FLUSH_KINDS];
 
 /*
@@ -34,7 +40,7 @@ static struct fate {
 static struct other {
 	uintptr_t f;
 	uint64_t dev, ino;
-	bool forked;
+	struct copied copied;
 } others[OTHERS] EPITAPH_COLD;
 
 static int others_end; /* the slots from there on were never used */
@@ -46,6 +52,44 @@ static size_t pending_of(FILE *f)
 	size_t (*fpending)(FILE *) = next_use(USE___fpending);
 
 	return f && fpending ? fpending(f) : 0;
+}
+
+/* What a stream's buffer holds. The layouts are those of glibc and musl; that they are right is
+ * checked against what libc itself counts. glibc moves the file's offset before it writes, where
+ * the buffer was read into. */
+static const char *buffered(FILE *f, size_t pending)
+{
+	const char *const *words = (const void *)f;
+	bool glibc = process.libc == LIBC_GLIBC;
+	const char *from = glibc ? words[4] : words[7], *to = words[5];
+
+	if (glibc && words[2] != from)
+		return NULL;
+	return (uintptr_t)to - (uintptr_t)from == pending ? from : NULL;
+}
+
+static uint64_t sum_of(const char *from, size_t n)
+{
+	uint64_t sum = 0xcbf29ce484222325; /* FNV-1a */
+
+	for (size_t i = 0; i < n && i < PIECE; i++)
+		sum = (sum ^ (unsigned char)from[i]) * 0x100000001b3;
+	return sum;
+}
+
+static void note_copy(FILE *f, struct copied *c)
+{
+	size_t n = pending_of(f);
+	const char *from = n ? buffered(f, n) : NULL;
+
+	c->sum = from ? sum_of(from, n) : 0;
+	c->n = n;
+}
+
+/* Whether what a fork copied is still there; where nothing can be read, it may be. */
+static bool still_copied(const struct copied *c, const char *from, size_t pending)
+{
+	return c->n && pending >= c->n && (!from || sum_of(from, c->n) == c->sum);
 }
 
 /* ---- Streams of the program's own ---- */
@@ -95,7 +139,7 @@ void flush_opened(FILE *f, const char *mode)
 		return;
 	others[i].dev = dev;
 	others[i].ino = ino;
-	others[i].forked = false;
+	others[i].copied.n = 0;
 	end = __atomic_load_n(&others_end, __ATOMIC_RELAXED);
 	while (end <= i && !__atomic_compare_exchange_n(&others_end, &end, i + 1, true,
 							__ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -174,15 +218,14 @@ const char *flush_left(int kind)
 void flush_forks(void)
 {
 	for (int i = 0; i < STREAMS; i++)
-		if (unlikely(flush_pending(i)))
-			fates[i].forked = true;
+		if (streams_libc[i])
+			note_copy(streams_libc[i], &fates[i].copied);
 	for (int i = 0; i < __atomic_load_n(&others_end, __ATOMIC_RELAXED); i++) {
 		FILE *f = take(i);
 
 		if (!f)
 			continue;
-		if (pending_of(f))
-			others[i].forked = true;
+		note_copy(f, &others[i].copied);
 		give_back(i, f);
 	}
 }
@@ -209,20 +252,6 @@ static bool may_be_handler(void)
 			return true;
 	}
 	return false;
-}
-
-/* What a stream's buffer holds. The layouts are those of glibc and musl; that they are right is
- * checked against what libc itself counts. glibc moves the file's offset before it writes, where
- * the buffer was read into. */
-static const char *buffered(FILE *f, size_t pending)
-{
-	const char *const *words = (const void *)f;
-	bool glibc = process.libc == LIBC_GLIBC;
-	const char *from = glibc ? words[4] : words[7], *to = words[5];
-
-	if (glibc && words[2] != from)
-		return NULL;
-	return (uintptr_t)to - (uintptr_t)from == pending ? from : NULL;
 }
 
 /* Writes as much as there is room for, until the clock says stop. Returns the bytes written; *why
@@ -254,7 +283,7 @@ static size_t write_out(int fd, const char *from, size_t n, int64_t deadline, co
 	return done;
 }
 
-static void flush_one(FILE *f, struct fate *fate, bool forked, int64_t deadline)
+static void flush_one(FILE *f, struct fate *fate, const struct copied *copied, int64_t deadline)
 {
 	int (*trylock)(FILE *) = next_use(USE_ftrylockfile);
 	void (*unlock)(FILE *) = next_use(USE_funlockfile);
@@ -263,10 +292,6 @@ static void flush_one(FILE *f, struct fate *fate, bool forked, int64_t deadline)
 	size_t pending;
 	int tries = 0;
 
-	if (forked) {
-		fate->left = "a forked child has the same bytes in its buffer";
-		return;
-	}
 	if (!trylock || !unlock || !purge || !number)
 		return;
 	while (trylock(f) != 0) {
@@ -280,7 +305,9 @@ static void flush_one(FILE *f, struct fate *fate, bool forked, int64_t deadline)
 	}
 	pending = pending_of(f);
 	const char *from = pending ? buffered(f, pending) : NULL;
-	if (from) {
+	if (still_copied(copied, from, pending)) {
+		fate->left = "a forked child has the same bytes in its buffer";
+	} else if (from) {
 		size_t done = write_out(number(f), from, pending, deadline, &fate->left);
 
 		fate->flushed += done;
@@ -301,7 +328,7 @@ static void flush_other(int i, int64_t deadline)
 		return;
 	if (pending_of(f)) {
 		if (identity(f, &dev, &ino) && dev == others[i].dev && ino == others[i].ino)
-			flush_one(f, &fates[FLUSH_OTHERS], others[i].forked, deadline);
+			flush_one(f, &fates[FLUSH_OTHERS], &others[i].copied, deadline);
 		else
 			fates[FLUSH_OTHERS].left = "its descriptor is another file's by now";
 	}
@@ -334,7 +361,7 @@ void flush_all(void)
 	for (int i = 0; i < STREAMS; i++) {
 		fates[i].left = NULL;
 		if (flush_pending(i))
-			flush_one(streams_libc[i], &fates[i], fates[i].forked, deadline);
+			flush_one(streams_libc[i], &fates[i], &fates[i].copied, deadline);
 	}
 	for (int i = 0; i < __atomic_load_n(&others_end, __ATOMIC_RELAXED); i++)
 		flush_other(i, deadline);

@@ -22,7 +22,8 @@ enum { FLUSH_OTHERS = STREAMS, FLUSH_KINDS };
  */
 void flush_all(void);
 
-/* The program is about to fork: what is buffered now will be there twice. AS-safe. */
+/* The program is about to fork: what is buffered now will be there twice, for as long as it is not
+ * written. AS-safe. */
 void flush_forks(void);
 
 /* A stream of the program's own, by fopen, fdopen or freopen with `mode`: known from now on, where

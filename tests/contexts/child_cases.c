@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -46,6 +47,48 @@ CASE_BUT_VFORK(fork, NO_FORK)
 	waitpid(pid, &status, 0);
 	say("status %x\n", (unsigned int)status);
 }
+
+static int ends_with_23(void *arg)
+{
+	_exit(arg ? 23 : 24);
+}
+
+static void reaped(pid_t pid)
+{
+	int status = 0;
+	int error = errno;
+
+	waitpid(pid, &status, 0);
+	say("child %d errno %d status %x\n", pid > 0, error, (unsigned int)status);
+}
+
+CASE_BUT_VFORK(clone, NO_FORK)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	errno = 77;
+	reaped(clone(ends_with_23, stack + sizeof stack, SIGCHLD, stack));
+	errno = 77;
+	reaped(clone(ends_with_23, stack + sizeof stack, SIGCHLD | CLONE_VM | CLONE_VFORK, stack));
+}
+
+#ifdef __GLIBC__
+#define HAS__FORK __GLIBC_PREREQ(2, 34)
+#else
+#define HAS__FORK 0
+#endif
+#if HAS__FORK
+CASE_BUT_VFORK(_Fork, NO_FORK)
+{
+	errno = 77;
+	pid_t pid = _Fork();
+	if (pid == 0)
+		_exit(25);
+	reaped(pid);
+}
+#else
+CASE_MISSING(_Fork)
+#endif
 
 CASE_BUT_VFORK(wait, NO_FORK)
 {

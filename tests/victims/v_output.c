@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +69,39 @@ static void by_file_forked(void)
 	if (pid == 0)
 		_exit(0);
 	waitpid(pid, NULL, 0);
+}
+
+/* The child's exit writes what the fork copied: the parent must not. */
+static int exits(void *arg)
+{
+	(void)arg;
+	exit(0);
+}
+
+static void by_file_cloned(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	by_file();
+	waitpid(clone(exits, stack + sizeof stack, SIGCHLD, NULL), NULL, 0);
+}
+
+static void by_file_forked_raw(void)
+{
+	by_file();
+	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0)
+		exit(0);
+	waitpid(pid, NULL, 0);
+}
+
+/* What the fork copied was written since: the rest is the parent's alone. */
+static void by_file_forked_flushed(void)
+{
+	by_file_forked();
+	fflush(own);
+	fputs(", more", own);
 }
 
 /* As a daemon does that closes every number it finds. */
@@ -299,6 +334,9 @@ int main(int argc, char **argv)
 		    {"file", by_file},
 		    {"file_closed", by_file_closed},
 		    {"file_forked", by_file_forked},
+		    {"file_cloned", by_file_cloned},
+		    {"file_forked_raw", by_file_forked_raw},
+		    {"file_forked_flushed", by_file_forked_flushed},
 		    {"file_replaced", by_file_replaced},
 		    {"file_again", by_file_again},
 		    {"threads", by_threads},
