@@ -283,6 +283,14 @@ static size_t write_out(int fd, const char *from, size_t n, int64_t deadline, co
 	return done;
 }
 
+size_t flush_rest(int fd, const char *from, size_t n)
+{
+	const char *why;
+
+	return write_out(fd, from, n, sys_clock_ns(CLOCK_BOOTTIME) + (int64_t)WAIT_MS * 1000000,
+			 &why);
+}
+
 static void flush_one(FILE *f, struct fate *fate, const struct copied *copied, int64_t deadline)
 {
 	int (*trylock)(FILE *) = next_use(USE_ftrylockfile);

@@ -31,6 +31,10 @@ void flush_forks(void);
 void flush_opened(FILE *f, const char *mode);
 void flush_closing(FILE *f);
 
+/* Writes what a call left, never waiting inside a write, for a second at most in all. Returns the
+ * bytes written. AS-safe. */
+size_t flush_rest(int fd, const char *from, size_t n);
+
 /* Bytes that the buffers of this kind hold now. AS-safe (it reads two pointers of a stream). */
 size_t flush_pending(int kind);
 

@@ -9,6 +9,7 @@
  */
 #include "output.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -346,11 +347,30 @@ static inline __attribute__((always_inline)) void on_write(int hook, const char 
 		on_failure(fd - STDOUT_FILENO, call, asked, got);
 }
 
+/*
+ * Python without its buffer ignores that a write was short, as it is where a signal that has a
+ * handler comes while a pipe is full: what was left would be lost, where Python's own buffer would
+ * have tried again. Python wants to run its handler before it waits again, so a second at most.
+ */
+static __attribute__((noinline)) long finish(int fd, const char *data, size_t n, long got)
+{
+	int flags;
+
+	if (got <= 0 || !streams_python || !ENTER(write))
+		return got;
+	flags = sys_fcntl(fd, F_GETFL, 0);
+	if (flags < 0 || (flags & O_NONBLOCK))
+		return got;
+	return got + (long)flush_rest(fd, data + got, n - (size_t)got);
+}
+
 EPITAPH_EXPORT ssize_t write(int fd, const void *data, size_t n)
 {
 	if (likely(!concerns(fd)))
 		return NEXT(write)(fd, data, n);
 	ssize_t got = NEXT(write)(fd, data, n);
+	if (unlikely(got != (ssize_t)n))
+		got = finish(fd, data, n, got);
 	on_write(HOOK_write, "write", fd, data, n, got);
 	return got;
 }

@@ -20,6 +20,7 @@
 #include "text.h"
 
 FILE *streams_libc[STREAMS];
+bool streams_python;
 
 static int mode_wanted(void)
 {
@@ -36,6 +37,9 @@ void streams_load(void)
 {
 	FILE **out = next_use(USE_stdout), **err = next_use(USE_stderr);
 
+	/* Now: where it is not there, the look-up goes through all objects, of which a later
+	 * dlclose may remove one. */
+	streams_python = config.stdio != STDIO_KEEP && next_use(USE_Py_IsInitialized);
 	streams_libc[STREAM_STDOUT] = out ? *out : NULL;
 	streams_libc[STREAM_STDERR] = err ? *err : NULL;
 	/* stderr has no buffer in either libc. */

@@ -6,6 +6,7 @@
 #ifndef EPITAPH_STREAMS_H
 #define EPITAPH_STREAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -15,6 +16,9 @@ enum { STREAM_STDOUT, STREAM_STDERR, STREAMS };
  * and musl, so they can be looked at for as long as the process lives; what the program's variable
  * `stdout` points to need not. */
 extern FILE *streams_libc[STREAMS];
+
+/* The process is Python's interpreter, and has no buffer. */
+extern bool streams_python;
 
 /* STREAM_STDOUT or STREAM_STDERR, or -1 for any other stream. AS-safe. */
 static inline int streams_which(const FILE *f)
