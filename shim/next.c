@@ -22,6 +22,7 @@ static const char names[USE_END][24] = {
 	[USE_stderr] = "stderr",
 	[USE___fpending] = "__fpending",
 	[USE___fpurge] = "__fpurge",
+	[USE_fwide] = "fwide",
 	[USE_Py_IsInitialized] = "Py_IsInitialized",
 	[USE_ftrylockfile] = "ftrylockfile",
 	[USE_funlockfile] = "funlockfile",

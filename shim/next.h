@@ -35,6 +35,7 @@ enum use {
 	USE_fileno,
 	USE_vsnprintf,
 	USE___vsnprintf_chk,
+	USE_fwide,
 	USE_Py_IsInitialized,
 	USE_cout, /* C++: libstdc++'s, then libc++'s */
 	USE_clog,

@@ -80,6 +80,14 @@ static int format_text(char *text, size_t size, int flag, const char *format, va
 	return plain ? plain(text, size, format, args) : -1;
 }
 
+/* glibc's printf fails at once on a stream of wide characters; musl's fwide takes the lock. */
+static INLINE bool is_wide(FILE *f)
+{
+	int (*wide)(FILE *, int) = process.libc == LIBC_GLIBC ? next_use(USE_fwide) : NULL;
+
+	return unlikely(wide && wide(f, 0) > 0);
+}
+
 /*
  * To a stream without a buffer libc formats into one of its own first, and writes that: so do we,
  * and see the text. False where the call is to be libc's: another stream, a buffer, a text that
@@ -91,7 +99,7 @@ static INLINE bool format_known(int hook, const char *call, FILE *f, int flag, c
 	char text[PRINT_MOST];
 	int stream = streams_which(f);
 
-	if (likely(stream < 0) || config.stdio == STDIO_KEEP || !epitaph_enter(hook))
+	if (likely(stream < 0) || config.stdio == STDIO_KEEP || !epitaph_enter(hook) || is_wide(f))
 		return false;
 	*n = format_text(text, sizeof text, flag, format, args);
 	if (*n <= 0 || *n >= PRINT_MOST)

@@ -57,6 +57,7 @@ static const struct row rows[] = {
 	{"written", "return", {"plainly\n", "plainly\n", "plainly\n"}, NULL},
 	{"full_device", "_exit", {"", "", ""}, "write to stdout failed: ENOSPC"},
 	{"full_device_lines", "_exit", {"", "", ""}, "printf to stdout failed: ENOSPC"},
+	{"wide", "_exit", {"", "", ""}, NULL},
 	{"closed", "_exit", {"", "", ""}, "write to stdout failed: EBADF"},
 	{"no_reader", "_exit", {"", "", ""}, "write to stdout failed: EPIPE"},
 	{"reader_gone", "_exit", {"", "", ""}, NULL},

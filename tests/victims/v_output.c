@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <wchar.h>
 
 static void by_print(void)
 {
@@ -251,6 +252,18 @@ static void by_full_device_lines(void)
 			_exit(92);
 }
 
+/* glibc's printf on such a stream fails before it looks at its arguments. */
+static void by_wide(void)
+{
+#ifdef __GLIBC__
+	int n = -1;
+
+	fwide(stdout, 1);
+	if (printf("a%nb", &n) >= 0 || n != -1)
+		_exit(92);
+#endif
+}
+
 static void by_closed(void)
 {
 	close(1);
@@ -345,6 +358,7 @@ int main(int argc, char **argv)
 		    {"parts", by_parts},
 		    {"full_device", by_full_device},
 		    {"full_device_lines", by_full_device_lines},
+		    {"wide", by_wide},
 		    {"closed", by_closed},
 		    {"no_reader", by_no_reader},
 		    {"reader_gone", by_reader_gone},
