@@ -83,7 +83,7 @@ struct slot {
 	int sig;
 	int flags; /* the program's */
 	uintptr_t handler;
-	sigset_t mask;
+	uint64_t mask;
 };
 
 static struct slot slots[SLOTS] EPITAPH_COLD;
@@ -155,14 +155,14 @@ extern const char dispositions_restorer[] __attribute__((visibility("hidden")));
 #endif
 
 /*
- * Faults are watched on the alternate stack: the usual one may be what overflowed. Other signals
+ * SIGSEGV is watched on the alternate stack: the usual one may be what overflowed. Other signals
  * are not, but in Go programs, whose own stacks are too small for any frame: an alternate stack
  * that is too small for one (the kernel accepts 2 KiB, a frame with AVX-512 state needs more) would
- * turn a death by SIGTERM into one by SIGSEGV.
+ * turn a death by SIGTERM, or by SIGFPE, into one by SIGSEGV.
  */
 static int watcher_flags(int sig)
 {
-	return SA_SIGINFO | SA_RESTART | ((faults & BIT(sig)) || is_go ? SA_ONSTACK : 0);
+	return SA_SIGINFO | SA_RESTART | (sig == SIGSEGV || is_go ? SA_ONSTACK : 0);
 }
 
 static void set_watcher(int sig, struct kernel_action *old)
@@ -224,6 +224,12 @@ bool dispositions_virtual(void)
 	return is_virtual;
 }
 
+/* What stood where a watcher was just put: to ask first would cost a call for each signal. */
+static struct {
+	int sig;
+	struct kernel_action action;
+} before;
+
 void dispositions_watch(void)
 {
 	/* Go's runtime sets its handlers by raw system calls, keeps what it finds there, and hands
@@ -234,23 +240,32 @@ void dispositions_watch(void)
 	uint64_t watched = is_go ? deadly & ~go_s_own : deadly;
 
 	for (int sig = 1; sig < 32; sig++) {
-		struct kernel_action old = {0};
-
 		if (!(watched & BIT(sig)))
 			continue;
-		set_watcher(sig, &old);
-		if (old.handler) /* ignored by whoever started us, or already handled */
-			SYS4(SYS_rt_sigaction, sig, &old, 0, SYS_SIGSET_BYTES);
+		before.action.handler = 0;
+		before.sig = sig;
+		set_watcher(sig, &before.action);
+		if (before.action.handler) /* ignored by whoever started us, or handled already */
+			SYS4(SYS_rt_sigaction, sig, &before.action, 0, SYS_SIGSET_BYTES);
 	}
+	before.sig = 0;
 	if (!is_go)
 		faults_lend_stack();
+}
+
+/* The mask as the kernel takes it. */
+static uint64_t mask_of(const struct sigaction *act)
+{
+	uint64_t mask;
+
+	__builtin_memcpy(&mask, &act->sa_mask, sizeof mask);
+	return mask & ~(BIT(SIGKILL) | BIT(SIGSTOP));
 }
 
 static bool same_slot(const struct slot *s, int sig, const struct sigaction *act)
 {
 	return s->sig == sig && s->flags == act->sa_flags &&
-	       s->handler == (uintptr_t)act->sa_sigaction &&
-	       !__builtin_memcmp(&s->mask, &act->sa_mask, SYS_SIGSET_BYTES);
+	       s->handler == (uintptr_t)act->sa_sigaction && s->mask == mask_of(act);
 }
 
 bool dispositions_is_default(uintptr_t handler)
@@ -286,7 +301,7 @@ static int slot_for(int sig, const struct sigaction *act)
 			s->sig = sig;
 			s->flags = act->sa_flags;
 			s->handler = (uintptr_t)act->sa_sigaction;
-			s->mask = act->sa_mask;
+			s->mask = mask_of(act);
 			__atomic_store_n(&s->state, 2, __ATOMIC_RELEASE);
 			return i;
 		}
@@ -336,7 +351,7 @@ static void decode(struct sigaction *a)
 		/* Of bits that the kernel may or may not keep (before 5.11 it kept all), its word.
 		 */
 		a->sa_flags = (slots[slot].flags & KNOWN_FLAGS) | (a->sa_flags & ~KNOWN_FLAGS);
-		__builtin_memcpy(&a->sa_mask, &slots[slot].mask, SYS_SIGSET_BYTES);
+		__builtin_memcpy(&a->sa_mask, &slots[slot].mask, sizeof slots[slot].mask);
 	}
 }
 
@@ -375,6 +390,32 @@ static bool dropped_for_pid1(int sig, const siginfo_t *info)
 	return !forced && sys_getpid() == 1;
 }
 
+/* Whether the interrupted instruction raises the signal again. Not where the kernel had no room for
+ * another signal's frame: that, too, is a SIGSEGV of SI_KERNEL, as is a general protection fault
+ * (trap 13). */
+static bool happens_again(int sig, const siginfo_t *info, const ucontext_t *uc)
+{
+	if (info->si_code <= 0 || !(faults & BIT(sig)))
+		return false;
+	if (sig != SIGSEGV || info->si_code != SI_KERNEL)
+		return true;
+#if defined(__x86_64__) || defined(__i386__)
+	return uc->uc_mcontext.gregs[REG_TRAPNO] == 13;
+#else
+	(void)uc;
+	return false;
+#endif
+}
+
+static void send_again(int sig, siginfo_t *info)
+{
+	int pid = sys_getpid(), tid = sys_gettid();
+
+	/* A filter may know tgkill only; then the core has another siginfo. */
+	if (SYS4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info) != 0)
+		SYS3(SYS_tgkill, pid, tid, sig);
+}
+
 /*
  * Lets the kernel do what it would have done: with the default disposition back, a fault happens
  * again when we return, and anything else is sent again with the same siginfo, to this thread, and
@@ -386,17 +427,36 @@ static void die(int sig, siginfo_t *info, void *context)
 	uint64_t mask = ~BIT(sig);
 
 	dispositions_give_back(sig);
-	if (info->si_code > 0 && (faults & BIT(sig)))
+	if (happens_again(sig, info, uc))
 		return;
-	int pid = sys_getpid(), tid = sys_gettid();
-	/* A filter may know tgkill only; then the core has another siginfo. */
-	if (SYS4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info) != 0)
-		SYS3(SYS_tgkill, pid, tid, sig);
+	send_again(sig, info);
 	__builtin_memcpy(&uc->uc_sigmask, &mask, sizeof mask);
+}
+
+/* How many threads are in watch_again, by signal. */
+static int watching_again[32];
+
+/* A watcher that watch_again put over a handler which another thread had just set: the signal is
+ * that handler's. */
+static bool handled_after_all(int sig, siginfo_t *info)
+{
+	enum { YIELDS_MOST = 1000 }; /* a fork may have copied a count that nobody takes back */
+
+	if (!(told & BIT(sig)))
+		return false;
+	for (int i = 0; i < YIELDS_MOST && __atomic_load_n(&watching_again[sig], __ATOMIC_ACQUIRE);
+	     i++)
+		SYS0(SYS_sched_yield);
+	if (dispositions_defaulted(sig))
+		return false;
+	send_again(sig, info);
+	return true;
 }
 
 static void by_default(int sig, siginfo_t *info, void *context)
 {
+	if (handled_after_all(sig, info))
+		return;
 	if (dropped_for_pid1(sig, info)) {
 		received_dropped(sig, info);
 		return;
@@ -412,23 +472,40 @@ static void by_default(int sig, siginfo_t *info, void *context)
 
 void dispositions_first_watcher(int sig, siginfo_t *info, void *context)
 {
+	uintptr_t handler = sig == before.sig ? before.action.handler : 0;
+
+	/* In the moment before dispositions_watch gives back what is no default: the kernel filled
+	 * in `before` ahead of any delivery. */
+	if (unlikely(handler)) {
+		if (handler != (uintptr_t)SIG_IGN)
+			((void (*)(int, siginfo_t *, void *))handler)(sig, info, context);
+		return;
+	}
 	by_default(sig, info, context);
 }
 
 /* SA_RESETHAND: the kernel has put SIG_DFL in the handler's place. A watcher goes there, unless
- * another thread has been faster. */
+ * another thread has been faster. No signal comes between, in this thread; in others,
+ * handled_after_all waits. */
 static void watch_again(int sig, const struct slot *s)
 {
-	struct sigaction was = {0}, now, ours;
+	uint64_t all = ~(uint64_t)0, mask;
+	struct sigaction was, now, ours;
 	sigaction_function *next = (sigaction_function *)next_get(HOOK_sigaction);
 
 	now.sa_sigaction = NULL;
 	now.sa_flags = s->flags;
-	now.sa_mask = s->mask;
+	__builtin_memset(&now.sa_mask, 0, sizeof now.sa_mask);
+	__builtin_memcpy(&now.sa_mask, &s->mask, sizeof s->mask);
 	if (!next || !encode(sig, &now, &ours))
 		return;
-	if (next(sig, &ours, &was) == 0 && was.sa_handler != SIG_DFL)
+	SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &mask, SYS_SIGSET_BYTES);
+	__atomic_fetch_add(&watching_again[sig], 1, __ATOMIC_ACQ_REL);
+	if (next(sig, NULL, &was) == 0 && was.sa_handler == SIG_DFL &&
+	    next(sig, &ours, &was) == 0 && was.sa_handler != SIG_DFL)
 		next(sig, &was, NULL);
+	__atomic_fetch_sub(&watching_again[sig], 1, __ATOMIC_ACQ_REL);
+	SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, SYS_SIGSET_BYTES);
 }
 
 void dispositions_enter(int sig, siginfo_t *info, void *context, unsigned int slot)
@@ -443,6 +520,7 @@ void dispositions_enter(int sig, siginfo_t *info, void *context, unsigned int sl
 	if ((s->flags & (int)SA_RESETHAND) && process.active)
 		watch_again(sig, s);
 	received_handled(sig, info, s->handler, "; the program handles it at ");
+	faults_hide_stack(context);
 	/* In the place of a call: the program's handler stands on the stack as if the kernel had
 	 * called it. The kernel passes all three arguments whatever the flags. */
 	handler(sig, info, context);

@@ -36,6 +36,15 @@ void faults_drop_stack(void)
 		SYS2(SYS_sigaltstack, &none, 0);
 }
 
+void faults_hide_stack(void *context)
+{
+	ucontext_t *uc = context;
+
+	/* At its return the kernel refuses this as too small, and all stays as it is. */
+	if (uc->uc_stack.ss_sp == (void *)stack)
+		__builtin_memset(&uc->uc_stack, 0, sizeof uc->uc_stack);
+}
+
 EPITAPH_EXPORT int sigaltstack(const stack_t *restrict new, stack_t *restrict old)
 {
 	int result;

@@ -38,4 +38,7 @@ void faults_lend_stack(void);
 /* The program is about to use SA_ONSTACK: ours goes, if this thread has it. AS-safe. */
 void faults_drop_stack(void);
 
+/* Has a program's handler see the context of a thread without an alternate stack. AS-safe. */
+void faults_hide_stack(void *context);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,14 +227,68 @@ static void test_torture(void **state)
 	}
 }
 
+/* What it reads back, what its handlers see, and what becomes of a signal on little stack. */
+static void test_dispositions(void **state)
+{
+	static const char *const ways[][2] = {
+		{"masks", NULL},      {"context", NULL},    {"small_stack", "4"},
+		{"small_stack", "7"}, {"small_stack", "8"}, {"small_stack", "15"},
+		{"no_room", NULL},    {"one_shot", NULL},
+	};
+	struct result r;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof ways / sizeof *ways; i++) {
+		both(i & 1 ? MUSL("v_dispositions") : GLIBC("v_dispositions"), ways[i / 2][0],
+		     ways[i / 2][1], &r);
+		result_free(&r);
+	}
+}
+
+/* An ignored signal stays ignored from the first instruction on: it comes between the system calls
+ * of the start, at each fourth stop of a tracer, and in four runs at every one. */
+static void test_ignored_at_load(void **state)
+{
+	int status;
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			signal(SIGHUP, SIG_IGN);
+			setenv("LD_PRELOAD", SHIM, 1);
+			setenv("EPITAPH_LOG", "/dev/null", 1);
+			ptrace(PTRACE_TRACEME, 0, 0, 0);
+			execl(i & 1 ? MUSL("v_return") : GLIBC("v_return"), "v_return", "0", NULL);
+			_exit(127);
+		}
+		for (int stop = 0;;) {
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+			if (!WIFSTOPPED(status))
+				break;
+			int sig = WSTOPSIG(status);
+
+			if (sig == SIGTRAP) {
+				sig = 0;
+				if (stop++ % 4 == i / 2)
+					kill(pid, SIGHUP);
+			}
+			ptrace(PTRACE_SYSCALL, pid, 0, sig);
+		}
+		check(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", status_text(status));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deaths),	     cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_handled),	     cmocka_unit_test(test_report),
-		cmocka_unit_test(test_forked),	     cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_ignored_hook), cmocka_unit_test(test_pid1),
-		cmocka_unit_test(test_torture),
+		cmocka_unit_test(test_deaths),		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_handled),		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_forked),		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_ignored_hook),	cmocka_unit_test(test_pid1),
+		cmocka_unit_test(test_torture),		cmocka_unit_test(test_dispositions),
+		cmocka_unit_test(test_ignored_at_load),
 	};
 
 	return run_group("signals", tests, sizeof tests / sizeof *tests);
