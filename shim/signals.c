@@ -114,7 +114,7 @@ static sighandler_t set_handler(int sig, sighandler_t handler, int flags, bool m
 {
 	struct sigaction act, old;
 
-	if (handler == SIG_ERR || sig < 1 || sig >= 65) {
+	if (sig < 1 || sig >= 65) {
 		fail(EINVAL);
 		return SIG_ERR;
 	}
@@ -138,6 +138,10 @@ static sighandler_t bsd(int sig, sighandler_t handler, uintptr_t caller)
 	bool glibc = process.libc == LIBC_GLIBC;
 	int flags = sig > 0 && sig < 65 && (interrupting & BIT(sig)) ? 0 : (int)SA_RESTART;
 
+	if (handler == SIG_ERR && glibc) { /* to musl, and to sigset, a handler like any other */
+		fail(EINVAL);
+		return SIG_ERR;
+	}
 	return set_handler(sig, handler, flags, glibc, caller);
 }
 
@@ -171,6 +175,10 @@ static sighandler_t sysv(signal_function *next, int sig, sighandler_t handler, u
 		return next(sig, handler);
 	if (process.libc != LIBC_GLIBC) /* musl knows only one kind */
 		return bsd(sig, handler, caller);
+	if (handler == SIG_ERR) {
+		fail(EINVAL);
+		return SIG_ERR;
+	}
 	return set_handler(sig, handler, (int)SA_RESETHAND | SA_NODEFER | SA_INTERRUPT_OLD, false,
 			   caller);
 }
@@ -193,7 +201,7 @@ EPITAPH_EXPORT sighandler_t sigset(int sig, sighandler_t disposition)
 
 	if (!virtual())
 		return NEXT(sigset)(sig, disposition);
-	if (sig < 1 || sig >= 65 || (process.libc == LIBC_GLIBC && disposition == SIG_ERR)) {
+	if (sig < 1 || sig >= 65) {
 		fail(EINVAL);
 		return SIG_ERR;
 	}
