@@ -390,23 +390,6 @@ static bool dropped_for_pid1(int sig, const siginfo_t *info)
 	return !forced && sys_getpid() == 1;
 }
 
-/* Whether the interrupted instruction raises the signal again. Not where the kernel had no room for
- * another signal's frame: that, too, is a SIGSEGV of SI_KERNEL, as is a general protection fault
- * (trap 13). */
-static bool happens_again(int sig, const siginfo_t *info, const ucontext_t *uc)
-{
-	if (info->si_code <= 0 || !(faults & BIT(sig)))
-		return false;
-	if (sig != SIGSEGV || info->si_code != SI_KERNEL)
-		return true;
-#if defined(__x86_64__) || defined(__i386__)
-	return uc->uc_mcontext.gregs[REG_TRAPNO] == 13;
-#else
-	(void)uc;
-	return false;
-#endif
-}
-
 static void send_again(int sig, siginfo_t *info)
 {
 	int pid = sys_getpid(), tid = sys_gettid();
@@ -427,7 +410,10 @@ static void die(int sig, siginfo_t *info, void *context)
 	uint64_t mask = ~BIT(sig);
 
 	dispositions_give_back(sig);
-	if (happens_again(sig, info, uc))
+	/* But for broken memory that the kernel only tells of. */
+	if (info->si_code > 0 && (faults & BIT(sig)) &&
+	    !faults_no_room(sig, info->si_code, context) &&
+	    !(sig == SIGBUS && info->si_code == BUS_MCEERR_AO))
 		return;
 	send_again(sig, info);
 	__builtin_memcpy(&uc->uc_sigmask, &mask, sizeof mask);

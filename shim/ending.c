@@ -180,14 +180,18 @@ void ending_by_signal(const struct sender *s, const void *info, const void *cont
 	}
 	fill(c, CAUSE_SIGNAL, 0, NULL, 0);
 	c->sender = *s;
+	c->own_write = s->code == SI_USER && faults_in_call(context);
 	sender_look_up(&c->sender);
 	c->stack_pointer = faults_stack_pointer(context);
 	if (s->signal == SIGSYS)
 		c->address = (uintptr_t)si->si_syscall;
 	else if (s->signal == SIGPIPE)
 		c->address = (uintptr_t)faults_first_argument(context);
+	else if (s->signal == SIGSEGV && s->code == SI_KERNEL)
+		c->address = 0; /* not told */
 	else
 		c->address = (uintptr_t)si->si_addr;
+	c->no_room = faults_no_room(s->signal, s->code, context);
 	c->trace.count = 0;
 	c->trace.guessed = 64;
 	c->trace.handler.function = 0;

@@ -92,6 +92,34 @@ int faults_first_argument(const void *context)
 #endif
 }
 
+bool faults_in_call(const void *context)
+{
+	const ucontext_t *uc = context;
+
+#if defined(__x86_64__)
+	return uc->uc_mcontext.gregs[REG_RAX] != 0;
+#elif defined(__i386__)
+	return uc->uc_mcontext.gregs[REG_EAX] != 0;
+#else
+	(void)uc;
+	return true;
+#endif
+}
+
+bool faults_no_room(int sig, int code, const void *context)
+{
+	const ucontext_t *uc = context;
+
+	if (sig != SIGSEGV || code != SI_KERNEL)
+		return false;
+#if defined(__x86_64__) || defined(__i386__)
+	return uc->uc_mcontext.gregs[REG_TRAPNO] != 13;
+#else
+	(void)uc;
+	return true;
+#endif
+}
+
 struct mapping {
 	uintptr_t start, end;
 	char prot[4];

@@ -20,6 +20,14 @@ uintptr_t faults_stack_pointer(const void *context);
  * (x86_64, i386); -1 elsewhere. AS-safe. */
 int faults_first_argument(const void *context);
 
+/* Whether the signal came out of a system call that did something: not out of kill, which returns
+ * 0. True where the machine does not tell. AS-safe. */
+bool faults_in_call(const void *context);
+
+/* Whether a SIGSEGV says that the kernel had no room on the stack for another signal's frame: it
+ * has the code SI_KERNEL, as has a general protection fault (trap 13). AS-safe. */
+bool faults_no_room(int sig, int code, const void *context);
+
 /*
  * Appends what lies at an address: the mapping, as /proc/self/maps has it, "in no mapping", or
  * nothing without /proc. With the stack pointer at the fault (or 0) it tells a stack that is used

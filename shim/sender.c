@@ -25,6 +25,7 @@ void sender_read(struct sender *s, int sig, const void *info)
 	    i->si_code == SI_MESGQ) {
 		s->pid = i->si_pid;
 		s->uid = (int)i->si_uid;
+		s->value = i->si_value.sival_int;
 		s->kind = s->pid == 0 ? SENDER_OUTSIDE : SENDER_PROCESS; /* to be settled */
 	} else if (i->si_code == SI_KERNEL && (sig == SIGINT || sig == SIGQUIT || sig == SIGHUP)) {
 		s->kind = SENDER_TERMINAL; /* drivers/tty: isig(), __tty_hangup() */
@@ -124,6 +125,10 @@ void text_sender(struct text *t, const struct sender *s)
 		}
 		break;
 	}
+	if (s->code == SI_QUEUE) {
+		text_str(t, ", by sigqueue with the value ");
+		text_dec(t, s->value);
+	}
 }
 
 void record_signal(struct record *r, const struct sender *s)
@@ -138,6 +143,8 @@ void record_signal(struct record *r, const struct sender *s)
 	if (s->kind == SENDER_SELF || s->kind == SENDER_PROCESS || s->kind == SENDER_OUTSIDE) {
 		record_integer(r, "epitaph.sender.pid", s->pid);
 		record_integer(r, "epitaph.sender.uid", s->uid);
+		if (s->code == SI_QUEUE)
+			record_integer(r, "epitaph.signal.value", s->value);
 	}
 	if (s->kind == SENDER_PROCESS && s->name[0]) {
 		char path[40];

@@ -25,6 +25,7 @@ struct sender {
 	enum sender_kind kind;
 	int signal, code;
 	int pid, uid;		/* valid for SELF, PROCESS and OUTSIDE */
+	int value;		/* of sigqueue: with the code SI_QUEUE */
 	bool is_parent;		/* of this process */
 	bool by_parent_s_death; /* PR_SET_PDEATHSIG: the kernel names the parent as the sender */
 	char name[16];		/* comm of PROCESS, "" where /proc does not tell */

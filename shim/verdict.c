@@ -272,10 +272,17 @@ static void text_origin(struct record *r, const struct claim *c, const char *bef
 
 /* "SEGV_MAPERR at address 0x8 …" */
 static void text_fault(struct record *r, const struct sender *s, uintptr_t address,
-		       uintptr_t stack_pointer)
+		       uintptr_t stack_pointer, bool no_room)
 {
 	const char *code = signal_code_name(s->signal, s->code);
 
+	if (s->signal == SIGSEGV && s->code == SI_KERNEL) { /* without an address */
+		text_str(&r->body,
+			 no_room ? "no room on the stack to handle another signal (SI_KERNEL)"
+				 : "a general protection fault (SI_KERNEL): an address that no "
+				   "memory can have, or an instruction that needs privilege");
+		return;
+	}
 	text_str(&r->body, s->signal == SIGTRAP ? "a breakpoint or trap" : code ? code : "a fault");
 	if (s->signal == SIGSEGV || s->signal == SIGBUS)
 		text_address(&r->body, r, address, stack_pointer);
@@ -300,7 +307,7 @@ static void describe_handler(struct record *r, const struct handling *h)
 	}
 	if (h->informed && is_fault(h->signal) && s->kind == SENDER_KERNEL) {
 		text_str(t, ": ");
-		text_fault(r, s, h->address, 0);
+		text_fault(r, s, h->address, 0, false);
 	} else if (h->informed) {
 		text_char(t, ' ');
 		text_sender(t, s);
@@ -341,13 +348,13 @@ static void describe_signal(struct record *r, const struct claim *c)
 	text_dec(t, 128 + s->signal);
 	text_str(t, " to a shell or an engine): ");
 	if (s->kind == SENDER_KERNEL && is_fault(s->signal)) {
-		text_fault(r, s, c->address, c->stack_pointer);
-	} else if (s->signal == SIGPIPE && s->kind == SENDER_SELF) {
+		text_fault(r, s, c->address, c->stack_pointer, c->no_room);
+	} else if (s->signal == SIGPIPE && s->kind == SENDER_SELF && c->own_write) {
 		text_pipe(t, c);
 	} else if (s->signal == SIGXCPU && s->kind == SENDER_KERNEL) {
 		text_str(t, "its limit of CPU time is used up");
 		text_limit(t, "RLIMIT_CPU", RLIMIT_CPU, 1, " s");
-	} else if (s->signal == SIGXFSZ && s->kind != SENDER_PROCESS) {
+	} else if (s->signal == SIGXFSZ && s->kind == SENDER_SELF && c->own_write) {
 		text_str(t, "it wrote beyond its limit of file size");
 		text_limit(t, "RLIMIT_FSIZE", RLIMIT_FSIZE, 0, " bytes");
 	} else if (s->signal == SIGSYS && s->kind == SENDER_KERNEL) {

@@ -25,6 +25,8 @@ struct claim {
 	char thread[16];
 	int64_t when_ns;
 	struct sender sender; /* with CAUSE_SIGNAL */
+	bool own_write;	      /* SIGPIPE, SIGXFSZ: of a call that writes, not of kill */
+	bool no_room;	      /* SIGSEGV: for the frame of another signal */
 	/* of a fault; the system call's number with SIGSYS, its descriptor (or -1) with SIGPIPE */
 	uintptr_t address;
 	uintptr_t stack_pointer; /* where a signal interrupted, or 0 */

@@ -19,6 +19,11 @@ struct cause {
 static const struct cause causes[] = {
 	{"alarm", {"a timer of its own, armed by alarm() called by", "by_alarm"}, SIGALRM, false},
 	{"alarm_seconds", {"alarm() called by", "by_alarm_seconds", "s before"}, SIGALRM, false},
+	{"value", {"sent from itself, by sigqueue with the value 4711"}, SIGTERM, false},
+#ifdef __x86_64__
+	{"raised_pipe", {"ENDED by SIGPIPE", "sent from itself"}, SIGPIPE, false},
+	{"wild_address", {"a general protection fault (SI_KERNEL)"}, SIGSEGV, false},
+#endif
 	{"setitimer", {"armed by setitimer() called by", "by_setitimer"}, SIGALRM, false},
 	{"setitimer_prof", {"armed by setitimer() called by", "by_setitimer_prof"}, SIGPROF, false},
 	{"timer_create", {"armed by timer_create() called by", "by_timer"}, SIGUSR1, false},

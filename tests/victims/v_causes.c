@@ -31,6 +31,25 @@ static void by_alarm(void)
 	wait_for_the_end();
 }
 
+static void by_value(void)
+{
+	union sigval value = {.sival_int = 4711};
+
+	sigqueue(getpid(), SIGTERM, value);
+}
+
+static void by_raised_pipe(void)
+{
+	kill(getpid(), SIGPIPE);
+}
+
+static void by_wild_address(void)
+{
+	volatile int *volatile wild = (volatile int *)0x5555555555555555;
+
+	*wild = 1;
+}
+
 static void by_alarm_seconds(void)
 {
 	alarm(1);
@@ -445,6 +464,9 @@ int main(int argc, char **argv)
 		void (*run)(void);
 	} causes[] = {{"alarm", by_alarm},
 		      {"alarm_seconds", by_alarm_seconds},
+		      {"value", by_value},
+		      {"raised_pipe", by_raised_pipe},
+		      {"wild_address", by_wild_address},
 		      {"setitimer", by_setitimer},
 		      {"setitimer_prof", by_setitimer_prof},
 		      {"timer_create", by_timer},
