@@ -91,6 +91,47 @@ static bool filled(const struct claim *c, int tid)
 	return wait_for(&c->ready, 1);
 }
 
+/* Of the later claims the latest is kept. One that another thread is filling in is left to it, and
+ * so is one that another thread may be reading for the record: two at once would be a mix. (Each
+ * side says what it does before it looks at the other.) */
+static bool claim_last(int i, int pid, int tid)
+{
+	struct claim *c = &ends[i].last;
+	int ready = 1;
+
+	if (claim(c, pid, tid))
+		return true;
+	if (!__atomic_compare_exchange_n(&c->ready, &ready, 0, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		return false;
+	if (__atomic_load_n(&ends[i].writer_pid, __ATOMIC_SEQ_CST) == pid &&
+	    __atomic_load_n(&ends[i].writer_tid, __ATOMIC_RELAXED) != tid &&
+	    __atomic_load_n(&ends[i].finished, __ATOMIC_ACQUIRE) != pid) {
+		__atomic_store_n(&c->ready, 1, __ATOMIC_RELEASE);
+		return false;
+	}
+	__atomic_store_n(&c->tid, tid, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Another thread dies of a signal: its record comes, and then the end of us all. That it does not
+ * (a debugger may take the signal away) is not waited for without end. */
+static bool dies_elsewhere(int i, int pid, int tid)
+{
+	const struct claim *c[] = {&ends[i].first, &ends[i].last};
+	long second[2] = {1, 0};
+
+	for (int k = 0; k < 2; k++) {
+		if (__atomic_load_n(&c[k]->owner, __ATOMIC_ACQUIRE) != pid || c[k]->tid == tid ||
+		    !filled(c[k], tid) || c[k]->cause != CAUSE_SIGNAL)
+			continue;
+		wait_for(&ends[i].finished, pid);
+		SYS2(SYS_nanosleep, second, 0);
+		return true;
+	}
+	return false;
+}
+
 void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller)
 {
 	int tid, pid = who_runs(&tid), i = pid != process.pid;
@@ -103,12 +144,8 @@ void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller
 		fill(&ends[i].first, cause, code, call, caller);
 		return;
 	}
-	/* exit from an exit handler, _exit during exit, another thread's exit: the latest is kept.
-	 * A thread that finds another one filling it in leaves it. */
-	int owner = pid;
-	__atomic_compare_exchange_n(&ends[i].last.owner, &owner, 0, false, __ATOMIC_ACQ_REL,
-				    __ATOMIC_RELAXED);
-	if (claim(&ends[i].last, pid, tid))
+	/* exit from an exit handler, _exit during exit, another thread's exit */
+	if (claim_last(i, pid, tid))
 		fill(&ends[i].last, cause, code, call, caller);
 	/* libc's exit finds no handlers left and leaves, while the other thread runs ours. */
 	if ((cause == CAUSE_EXIT || cause == CAUSE_MAIN_RETURNED || cause == CAUSE_LIBC_EXIT) &&
@@ -117,40 +154,54 @@ void ending_begin(enum cause cause, int code, const char *call, uintptr_t caller
 		ending_commit(code);
 }
 
+/* Who decided the code, and what had been begun before it; NULL: nobody, as far as we can wait. */
+static struct claim *decided(int i, int pid, int tid, struct claim **under_way)
+{
+	struct claim *first = &ends[i].first, *last = &ends[i].last;
+	bool begun = filled(first, tid);
+
+	*under_way = NULL;
+	if (__atomic_load_n(&last->owner, __ATOMIC_ACQUIRE) == pid &&
+	    __atomic_load_n(&last->ready, __ATOMIC_SEQ_CST)) {
+		*under_way = begun ? first : NULL;
+		return last;
+	}
+	return begun ? first : NULL;
+}
+
 static void commit(int pid, int tid, int code)
 {
 	int i = pid != process.pid, before;
-	struct claim *c, *under_way = NULL;
+	struct claim *c, *under_way;
 
 	/* Nobody claimed it: libc itself did, and its caller is on the stack now. */
 	if (claim(&ends[i].first, pid, tid))
 		fill(&ends[i].first, CAUSE_LIBC_EXIT, code, NULL, 0);
-	c = &ends[i].first;
-	bool first = filled(c, tid);
-
-	if (ends[i].last.owner == pid && __atomic_load_n(&ends[i].last.ready, __ATOMIC_ACQUIRE)) {
-		under_way = first ? c : NULL;
-		c = &ends[i].last;
-	} else if (!first) {
+	dies_elsewhere(i, pid, tid);
+	if (!decided(i, pid, tid, &under_way))
 		return;
-	}
 	before = __atomic_load_n(&ends[i].writer_pid, __ATOMIC_RELAXED);
 	if (before != pid && __atomic_compare_exchange_n(&ends[i].writer_pid, &before, pid, false,
-							 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+							 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
 		__atomic_store_n(&ends[i].writer_tid, tid, __ATOMIC_RELAXED);
 		ends[i].written_code = code;
-		verdict_write(c, under_way, code, i, false);
+		c = decided(i, pid, tid, &under_way); /* from here on nobody changes it */
+		if (c)
+			verdict_write(c, under_way, code, i, false);
 		__atomic_store_n(&ends[i].finished, pid, __ATOMIC_RELEASE);
 		return;
 	}
 	/* A signal handler that ends the process in the midst of our writing: once more, whole. */
 	if (__atomic_load_n(&ends[i].writer_tid, __ATOMIC_RELAXED) == tid &&
 	    __atomic_load_n(&ends[i].finished, __ATOMIC_ACQUIRE) != pid) {
-		verdict_write(c, under_way, code, i, false);
+		c = decided(i, pid, tid, &under_way);
+		if (c)
+			verdict_write(c, under_way, code, i, false);
 		return;
 	}
 	wait_for(&ends[i].finished, pid);
-	if (under_way && (ends[i].written_code != code || under_way->cause == CAUSE_ABORT)) {
+	c = decided(i, pid, tid, &under_way);
+	if (c && under_way && (ends[i].written_code != code || under_way->cause == CAUSE_ABORT)) {
 		ends[i].written_code = code;
 		verdict_write(c, under_way, code, i, true);
 	}
@@ -170,13 +221,13 @@ void ending_by_signal(const struct sender *s, const void *info, const void *cont
 	int tid, pid = who_runs(&tid), i = pid != process.pid;
 	struct claim *c = &ends[i].first;
 
-	if (!scope_reports_death(i) || ends[i].finished == pid)
-		return; /* abort has told it */
+	if (!scope_reports_death(i))
+		return;
 	if (!claim(c, pid, tid)) {
-		c = &ends[i].last;
-		c->owner = 0;
-		if (!claim(c, pid, tid))
+		if (dies_elsewhere(i, pid, tid) || ends[i].finished == pid || /* abort told it */
+		    !claim_last(i, pid, tid))
 			return;
+		c = &ends[i].last;
 	}
 	fill(c, CAUSE_SIGNAL, 0, NULL, 0);
 	c->sender = *s;

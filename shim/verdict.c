@@ -66,6 +66,13 @@ static void describe(struct record *r, const struct claim *c)
 		text_dec(t, c->code);
 		return;
 	}
+	if (!c->call) { /* under way: a signal that did not end us, or libc's own exit */
+		const char *name = c->cause == CAUSE_SIGNAL ? signal_name(c->sender.signal) : NULL;
+
+		text_str(t, name ? name : c->cause == CAUSE_SIGNAL ? "a signal" : "libc's exit");
+		text_thread(r, c);
+		return;
+	}
 	text_str(t, c->call);
 	if (str_eq(c->call, "daemon") || c->cause == CAUSE_ABORT) {
 		text_str(t, "()");

@@ -5,6 +5,7 @@
  */
 #include "harness.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +320,28 @@ static void test_race(void **state)
 	}
 }
 
+/* Threads that die of a signal at the same time: of that signal, and one record. */
+static void test_race_of_signals(void **state)
+{
+	const char *const victims[] = {GLIBC("v_threads_race"), MUSL("v_threads_race")};
+
+	(void)state;
+	for (int i = 0; i < 60; i++) {
+		const char *argv[] = {victims[i % 2], "signal", NULL};
+		struct run r = {.argv = argv};
+		struct result shim;
+
+		if (access(argv[0], X_OK) != 0)
+			continue;
+		run(&r, &shim);
+		assert_true(WIFSIGNALED(shim.status) && WTERMSIG(shim.status) == SIGTERM);
+		assert_int_equal(get_int(one_record(&shim, "epitaph.end", shim.pid),
+					 "epitaph.signal.number"),
+				 SIGTERM);
+		result_free(&shim);
+	}
+}
+
 static void test_library_is_named(void **state)
 {
 	const char *argv[] = {GLIBC("v_libcall"), GLIBC("libleaver.so"), NULL};
@@ -439,6 +462,7 @@ int main(void)
 	ADD(test_daemon);
 	ADD(test_double_fork);
 	ADD(test_race);
+	ADD(test_race_of_signals);
 	ADD(test_library_is_named);
 	ADD(test_unseen_end);
 	ADD(test_signals_as_bare);
