@@ -53,11 +53,11 @@ void dispositions_waited(int sig, const void *info, const char *how)
 		received_handled(sig, info, 0, how);
 }
 
-void dispositions_give_back(int sig)
+bool dispositions_give_back(int sig)
 {
 	unsigned long action[8] = {0};
 
-	SYS4(SYS_rt_sigaction, sig, action, 0, SYS_SIGSET_BYTES);
+	return SYS4(SYS_rt_sigaction, sig, action, 0, SYS_SIGSET_BYTES) == 0;
 }
 
 bool dispositions_defaulted(int sig)
@@ -224,12 +224,6 @@ bool dispositions_virtual(void)
 	return is_virtual;
 }
 
-/* What stood where a watcher was just put: to ask first would cost a call for each signal. */
-static struct {
-	int sig;
-	struct kernel_action action;
-} before;
-
 void dispositions_watch(void)
 {
 	/* Go's runtime sets its handlers by raw system calls, keeps what it finds there, and hands
@@ -238,17 +232,27 @@ void dispositions_watch(void)
 	is_go = program_is_go();
 	is_virtual = true;
 	uint64_t watched = is_go ? deadly & ~go_s_own : deadly;
+	/* An ignored signal has a watcher for a moment: none is delivered meanwhile. One that is
+	 * pending from before the exec must stay so, and SIG_IGN would take it away. */
+	uint64_t all = ~(uint64_t)0, mask = 0, pending = 0;
 
+	SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &mask, SYS_SIGSET_BYTES);
+	SYS2(SYS_rt_sigpending, &pending, SYS_SIGSET_BYTES);
 	for (int sig = 1; sig < 32; sig++) {
+		struct kernel_action old = {0};
+
 		if (!(watched & BIT(sig)))
 			continue;
-		before.action.handler = 0;
-		before.sig = sig;
-		set_watcher(sig, &before.action);
-		if (before.action.handler) /* ignored by whoever started us, or handled already */
-			SYS4(SYS_rt_sigaction, sig, &before.action, 0, SYS_SIGSET_BYTES);
+		if (pending & BIT(sig)) {
+			SYS4(SYS_rt_sigaction, sig, 0, &old, SYS_SIGSET_BYTES);
+			if (old.handler)
+				continue;
+		}
+		set_watcher(sig, &old);
+		if (old.handler) /* ignored by whoever started us, or already handled */
+			SYS4(SYS_rt_sigaction, sig, &old, 0, SYS_SIGSET_BYTES);
 	}
-	before.sig = 0;
+	SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, SYS_SIGSET_BYTES);
 	if (!is_go)
 		faults_lend_stack();
 }
@@ -368,7 +372,7 @@ int dispositions_change(sigaction_function *next, int sig, const struct sigactio
 	struct sigaction ours;
 	int result;
 
-	if (act && (act->sa_flags & SA_ONSTACK) && act->sa_handler != SIG_DFL)
+	if (act && (act->sa_flags & SA_ONSTACK) && act->sa_handler != SIG_DFL && process.active)
 		faults_drop_stack(); /* its handler belongs on the stack that it would have had */
 	if (sig == SIGCHLD && act)
 		children_expected();
@@ -409,7 +413,8 @@ static void die(int sig, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 	uint64_t mask = ~BIT(sig);
 
-	dispositions_give_back(sig);
+	if (!dispositions_give_back(sig)) /* a filter forbids it: not for ever into this watcher */
+		SYS2(SYS_kill, sys_getpid(), SIGKILL);
 	/* But for broken memory that the kernel only tells of. */
 	if (info->si_code > 0 && (faults & BIT(sig)) &&
 	    !faults_no_room(sig, info->si_code, context) &&
@@ -458,15 +463,6 @@ static void by_default(int sig, siginfo_t *info, void *context)
 
 void dispositions_first_watcher(int sig, siginfo_t *info, void *context)
 {
-	uintptr_t handler = sig == before.sig ? before.action.handler : 0;
-
-	/* In the moment before dispositions_watch gives back what is no default: the kernel filled
-	 * in `before` ahead of any delivery. */
-	if (unlikely(handler)) {
-		if (handler != (uintptr_t)SIG_IGN)
-			((void (*)(int, siginfo_t *, void *))handler)(sig, info, context);
-		return;
-	}
 	by_default(sig, info, context);
 }
 

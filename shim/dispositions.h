@@ -55,7 +55,7 @@ bool dispositions_had_handler(int sig);
 uintptr_t dispositions_handler(int sig, int *flags);
 
 /* Gives the kernel its default action back: what is about to happen has been told. AS-safe. */
-void dispositions_give_back(int sig);
+bool dispositions_give_back(int sig);
 
 /* Whether the default action of a signal ends a process and Epitaph watches it. */
 bool dispositions_deadly(int sig);

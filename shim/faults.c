@@ -23,9 +23,13 @@ static bool lent;
 
 void faults_lend_stack(void)
 {
-	stack_t s = {.ss_sp = stack, .ss_size = sizeof stack};
+	stack_t s = {.ss_sp = stack, .ss_size = sizeof stack}, now;
 
-	lent = SYS2(SYS_sigaltstack, &s, 0) == 0;
+	/* One stack, so for one thread; and never in the place of the program's own, which it may
+	 * have by the time that we speak again. */
+	if (sys_gettid() == process.pid && SYS2(SYS_sigaltstack, 0, &now) == 0 &&
+	    (now.ss_flags & SS_DISABLE))
+		lent = SYS2(SYS_sigaltstack, &s, 0) == 0;
 }
 
 void faults_drop_stack(void)

@@ -12,6 +12,7 @@
 
 #include "dispositions.h"
 #include "epitaph.h"
+#include "faults.h"
 #include "log.h"
 #include "next.h"
 #include "procfs.h"
@@ -69,6 +70,7 @@ void moods_silence(void)
 	silenced = true;
 	process.active = false;
 	dispositions_unwatch();
+	faults_drop_stack(); /* later that call may be forbidden, too */
 }
 
 void moods_speak(void)

@@ -412,6 +412,25 @@ static void test_seccomp(void **state)
 	}
 }
 
+/* The alternate stack and the pending signals are the program's. */
+static void test_kept_state(void **state)
+{
+	static const char *const modes[] = {"refused", "onstack", "pending"};
+	static const char *const victims[] = {GLIBC("v_kept_state"), MUSL("v_kept_state")};
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		const char *argv[] = {victims[i % 2], modes[i / 2], NULL};
+		struct run r = {.argv = argv};
+		struct result shim;
+
+		if (access(argv[0], X_OK) != 0)
+			continue;
+		run_both(&r, &shim, NULL);
+		result_free(&shim);
+	}
+}
+
 static void small_stack(void *arg)
 {
 	struct rlimit limit = {(rlim_t)(uintptr_t)arg, (rlim_t)(uintptr_t)arg};
@@ -534,6 +553,7 @@ int main(void)
 	for (int i = 0; i < SANDBOX_COUNT; i++)
 		tests[n++] = table_test(sandboxes[i].name, test_seccomp, &sandboxes[i]);
 #define ADD(f) tests[n++] = (struct CMUnitTest){.name = #f, .test_func = f}
+	ADD(test_kept_state);
 	ADD(test_closed_standard);
 	ADD(test_closed_stderr_then_file);
 	ADD(test_few_files);
