@@ -104,6 +104,7 @@ static const char *name_of(int pid)
 int children_reaped(struct child_end *last)
 {
 	*last = children.last;
+	last->name = last->pid ? name_of(last->pid) : NULL;
 	return __atomic_load_n(&children.reaped, __ATOMIC_RELAXED);
 }
 
@@ -116,20 +117,11 @@ static bool runs(int pid)
 	return state && state != 'Z' && state != 'X';
 }
 
-static void name_from_proc(int pid, char *name)
-{
-	char path[40];
-
-	procfs_path(path, sizeof path, pid, "comm");
-	long n = procfs_read(path, name, 16);
-	if (n > 0 && name[n - 1] == '\n')
-		n--;
-	name[n > 0 ? n : 0] = '\0';
-}
-
 struct running {
 	int *count, *pid;
-	char *name;
+	char *name, *buf;
+	size_t cap;
+	bool listed; /* the kernel has such lists */
 };
 
 /* The file lists pids with a blank behind each (man 5 proc: /proc/pid/task/tid/children). */
@@ -146,43 +138,25 @@ static void take_list(struct running *r, const char *s)
 			continue;
 		if (!(*r->count)++) {
 			*r->pid = pid;
-			name_from_proc(pid, r->name);
+			procfs_comm(pid, 0, r->name);
 		}
 	}
 }
 
-/* A child belongs to the thread that made it. False where the kernel has no such lists. */
-static bool take_lists(struct running *r, char *buf, size_t cap)
+static bool take_lists_of(void *arg, int tid)
 {
-	enum { RECLEN = 16, NAME = 19, THREADS_MOST = 64, PATH = 48 };
-	char entries[512], path[PATH];
-	int dir = sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY, 0), threads = 0;
-	bool listed = false;
-	uint16_t record;
-	long n;
+	struct running *r = arg;
+	char path[48];
+	struct text t = text_over(path, sizeof path);
 
-	while (dir >= 0 && threads < THREADS_MOST &&
-	       (n = SYS3(SYS_getdents64, dir, entries, sizeof entries)) > 0) {
-		for (long at = 0; at < n; at += record) {
-			struct text t = text_over(path, sizeof path);
-			const char *tid = entries + at + NAME;
-
-			__builtin_memcpy(&record, entries + at + RECLEN, sizeof record);
-			if (*tid == '.')
-				continue;
-			threads++;
-			text_str(&t, "/proc/self/task/");
-			text_str(&t, tid);
-			text_str(&t, "/children");
-			if (procfs_read(path, buf, cap) < 0)
-				continue;
-			listed = true;
-			take_list(r, buf);
-		}
+	text_str(&t, "/proc/self/task/");
+	text_dec(&t, tid);
+	text_str(&t, "/children");
+	if (procfs_read(path, r->buf, r->cap) >= 0) {
+		r->listed = true;
+		take_list(r, r->buf);
 	}
-	if (dir >= 0)
-		sys_close(dir);
-	return listed;
+	return true;
 }
 
 bool children_had(void)
@@ -199,7 +173,7 @@ bool children_had(void)
 int children_running(int *pid, char *name, char *buf, size_t cap)
 {
 	int count = 0;
-	struct running r = {&count, pid, name};
+	struct running r = {&count, pid, name, buf, cap, false};
 	siginfo_t info;
 
 	*pid = 0;
@@ -208,7 +182,9 @@ int children_running(int *pid, char *name, char *buf, size_t cap)
 	/* Whether there are any, and whether all of them still run; takes none. */
 	if (SYS5(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0) < 0)
 		return 0;
-	if (!take_lists(&r, buf, cap) && info.si_pid == 0)
+	/* A child belongs to the thread that made it. */
+	procfs_each_thread(take_lists_of, &r);
+	if (!r.listed && info.si_pid == 0)
 		count = 1; /* at least */
 	return count;
 }
@@ -298,7 +274,8 @@ static void on_reaped(int pid, int status)
 		return;
 	if (!in_forked_child()) {
 		__atomic_fetch_add(&children.reaped, 1, __ATOMIC_RELAXED);
-		children.last = (struct child_end){pid, status, sys_clock_ns(CLOCK_BOOTTIME)};
+		children.last = (struct child_end){
+			.pid = pid, .status = status, .when_ns = sys_clock_ns(CLOCK_BOOTTIME)};
 	}
 	if (WIFSIGNALED(status) || config.level == LEVEL_DEBUG)
 		tell(pid, status);

@@ -15,6 +15,7 @@ struct child_end {
 	int pid;
 	int status; /* as wait(2) gives it */
 	int64_t when_ns;
+	const char *name; /* where posix_spawn started it, else NULL */
 };
 
 /* A child is about to be made, or waited for: from here on the cgroup's count of out-of-memory

@@ -103,3 +103,46 @@ int procfs_threads(void)
 	/* The directory has a link for itself, one for its parent and one for each thread. */
 	return sys_stat_path("/proc/self/task", &st) == 0 ? (int)st.st_nlink - 2 : 0;
 }
+
+bool procfs_each_thread(bool (*one)(void *arg, int tid), void *arg)
+{
+	/* struct linux_dirent64 (man 2 getdents): the record's length, and its name */
+	enum { RECLEN = 16, NAME = 19, THREADS_MOST = 64 };
+	char entries[512];
+	int dir = sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY, 0), threads = 0;
+	bool goes_on = dir >= 0;
+	uint16_t record;
+	uint64_t tid;
+	long n;
+
+	while (goes_on && (n = SYS3(SYS_getdents64, dir, entries, sizeof entries)) > 0) {
+		for (long at = 0; at < n && goes_on; at += record) {
+			__builtin_memcpy(&record, entries + at + RECLEN, sizeof record);
+			if (str_number(entries + at + NAME, INT32_MAX, &tid))
+				goes_on = one(arg, (int)tid) && ++threads < THREADS_MOST;
+		}
+	}
+	if (dir >= 0)
+		sys_close(dir);
+	return dir >= 0;
+}
+
+void procfs_comm(int pid, int tid, char *name)
+{
+	char path[48], leaf[32] = "comm";
+	struct text t = text_over(leaf, sizeof leaf);
+	long n;
+
+	if (!pid) {
+		text_str(&t, "task/");
+		text_dec(&t, tid);
+		text_str(&t, "/comm");
+	} else {
+		text_str(&t, "comm");
+	}
+	procfs_path(path, sizeof path, pid, leaf);
+	n = procfs_read(path, name, 16);
+	if (n > 0 && name[n - 1] == '\n')
+		n--;
+	name[n > 0 ? n : 0] = '\0';
+}

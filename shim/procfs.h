@@ -33,4 +33,11 @@ long procfs_exe(char *buf, size_t cap);
 /* How many threads the process has now, or 0. */
 int procfs_threads(void);
 
+/* Calls `one` with the number of each thread of the process, 64 at most, or until it says false.
+ * False where there is no /proc. */
+bool procfs_each_thread(bool (*one)(void *arg, int tid), void *arg);
+
+/* The name of a process or, with the pid 0, of a thread of this one: 16 bytes, "" if not known. */
+void procfs_comm(int pid, int tid, char *name);
+
 #endif

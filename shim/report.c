@@ -28,6 +28,7 @@
 struct status {
 	uint64_t ignored; /* signals, as a set; 0 without /proc */
 	int64_t peak;	  /* bytes of the largest resident set; -1: not known */
+	int threads;	  /* 0 without /proc */
 };
 
 /* Behind "NAME:" and blanks; the text's end where it is not there. */
@@ -45,7 +46,7 @@ static const char *value_of(const char *at, const char *name)
  * engine. Without /proc it is better than nothing. */
 static struct status read_status(char *buf, size_t cap)
 {
-	struct status s = {0, 0};
+	struct status s = {0, 0, 0};
 	char path[40];
 	const char *at;
 
@@ -54,6 +55,8 @@ static struct status read_status(char *buf, size_t cap)
 		buf[0] = '\0';
 	for (at = value_of(buf, "VmHWM:"); *at >= '0' && *at <= '9'; at++)
 		s.peak = s.peak * 10 + (*at - '0');
+	for (at = value_of(buf, "Threads:"); *at >= '0' && *at <= '9'; at++)
+		s.threads = s.threads * 10 + (*at - '0');
 	for (at = value_of(buf, "SigIgn:");
 	     (*at >= '0' && *at <= '9') || (*at >= 'a' && *at <= 'f'); at++)
 		s.ignored = s.ignored << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
@@ -143,9 +146,55 @@ static void describe_signals(struct record *r, const struct status *s)
 	text_char(t, '\n');
 }
 
-static void describe_threads(struct record *r)
+/* Threads of one name are told together: " (server, tokio-runtime-w x2)". */
+struct names {
+	char name[8][16];
+	int count[8], kinds, others;
+};
+
+static bool add_name(void *arg, int tid)
 {
-	int count = procfs_threads(), most = threads_most();
+	struct names *n = arg;
+	char name[16];
+	int i = 0;
+
+	procfs_comm(0, tid, name);
+	while (i < n->kinds && !str_eq(n->name[i], name))
+		i++;
+	if (i == 8) {
+		n->others++;
+		return true;
+	}
+	if (i == n->kinds) {
+		__builtin_memcpy(n->name[i], name, sizeof name);
+		n->kinds++;
+	}
+	n->count[i]++;
+	return true;
+}
+
+static void text_names(struct text *t)
+{
+	struct names n = {.kinds = 0};
+
+	procfs_each_thread(add_name, &n);
+	for (int i = 0; i < n.kinds; i++) {
+		text_str(t, i ? ", " : " (");
+		text_clean(t, n.name[i], str_len(n.name[i]));
+		if (n.count[i] > 1) {
+			text_str(t, " x");
+			text_dec(t, n.count[i]);
+		}
+	}
+	if (n.others)
+		text_str(t, ", and others");
+	if (n.kinds)
+		text_char(t, ')');
+}
+
+static void describe_threads(struct record *r, int count)
+{
+	int most = threads_most();
 
 	if (count <= 0) {
 		text_str(&r->details,
@@ -160,7 +209,10 @@ static void describe_threads(struct record *r)
 		return;
 	text_str(&r->details, "threads: ");
 	text_dec(&r->details, count);
-	text_str(&r->details, " at the end, at most ");
+	text_str(&r->details, " at the end");
+	if (count > 1)
+		text_names(&r->details);
+	text_str(&r->details, ", at most ");
 	text_dec(&r->details, most);
 	text_char(&r->details, '\n');
 }
@@ -192,15 +244,25 @@ static void describe_children(struct record *r)
 	text_dec(t, count);
 	text_str(t, " reaped, the last one process ");
 	text_dec(t, last.pid);
+	record_integer(r, "epitaph.last_child.pid", last.pid);
+	if (last.name) {
+		text_str(t, " (");
+		text_clean(t, last.name, str_len(last.name));
+		text_char(t, ')');
+		record_string(r, "epitaph.last_child.name", last.name);
+	}
 	if (WIFSIGNALED(last.status)) {
 		const char *name = signal_name(WTERMSIG(last.status));
 
 		text_str(t, " by ");
 		text_str(t, name ? name : "a signal");
+		record_integer(r, "epitaph.last_child.signal", WTERMSIG(last.status));
 	} else {
 		text_str(t, " with exit code ");
 		text_dec(t, WEXITSTATUS(last.status));
+		record_integer(r, "epitaph.last_child.exit.code", WEXITSTATUS(last.status));
 	}
+	record_seconds(r, "epitaph.last_child.time", last.when_ns - process.start_ns);
 	text_str(t, " at +");
 	text_seconds(t, last.when_ns - process.start_ns, 3);
 	text_str(t, "s\n");
@@ -214,41 +276,44 @@ static void text_mib(struct text *t, int64_t bytes)
 	text_str(t, " MiB");
 }
 
-static void describe_memory(struct record *r, int64_t peak)
+static void describe_memory(struct record *r, int64_t peak, bool brief)
 {
 	struct text *t = &r->details;
 	struct cgroup_memory m;
-	int64_t kills = children_oom_kills();
+	int64_t kills = brief ? -1 : children_oom_kills();
 
 	if (peak < 0)
 		return;
 	text_str(t, "memory: at most ");
 	text_mib(t, peak);
 	record_integer(r, "epitaph.memory.peak", peak);
-	if (cgroup_memory(&m, r->work, sizeof r->work) && m.limit >= 0) {
+	if (!brief && cgroup_memory(&m, r->work, sizeof r->work) && m.limit >= 0) {
 		text_str(t, "; the container's limit ");
 		text_mib(t, m.limit);
 		record_integer(r, "epitaph.memory.limit", m.limit);
 		if (m.peak >= 0) {
 			text_str(t, ", its peak ");
 			text_mib(t, m.peak);
+			record_integer(r, "epitaph.memory.limit.peak", m.peak);
 		}
 	}
 	if (kills > 0) {
 		text_str(t, "; out-of-memory kills in it since the first child: ");
 		text_dec(t, kills);
+		record_integer(r, "epitaph.oom_kills", kills);
 	}
 	text_char(t, '\n');
 }
 
-void report_describe(struct record *r, bool exits)
+void report_describe(struct record *r, bool exits, bool brief)
 {
 	struct status s = read_status(r->work, sizeof r->work);
 
 	describe_signals(r, &s);
-	describe_threads(r);
-	describe_ports(r);
+	describe_threads(r, s.threads);
+	if (!brief)
+		describe_ports(r);
 	output_describe(r, exits);
 	describe_children(r);
-	describe_memory(r, s.peak);
+	describe_memory(r, s.peak, brief);
 }

@@ -103,10 +103,10 @@ static enum certainty counts(const struct facts *f, const struct failure *x)
 	if (!x || (!f->code && x->error == ENOENT)) /* a service that need not be there */
 		return SILENT;
 	/* It did without the file: it went on to run a child, which has failed since. */
-	if (is_missing_file(x) && f->child_failed_ns > x->when_ns)
+	if (is_missing_file(x) && (f->child_failed_ns > x->when_ns || f->aborted))
 		return SILENT;
 	if (x->kind == FAILED_OPEN)
-		return f->code && within(f, x->when_ns, is_missing_file(x) ? MS(100) : S(1))
+		return f->code && within(f, x->when_ns, is_missing_file(x) ? MS(50) : S(1))
 			       ? LIKELY
 			       : SILENT;
 	if (within(f, x->when_ns, S(1)))
@@ -242,9 +242,9 @@ static void tell_deaf(struct record *r, struct facts *f, enum certainty c)
 static enum certainty did_nothing(const struct facts *f)
 {
 	return f->main_process && !f->code && f->output_bytes == 0 && !f->used_network &&
-			       !f->had_children && !f->handler && within(f, f->start_ns, MS(100)) &&
-			       !f->signal.signal && after_failure(f) == SILENT &&
-			       after_input(f) == SILENT
+			       !f->had_children && !f->handler &&
+			       within(f, f->start_ns, RULES_SHORT_NS) && !f->signal.signal &&
+			       after_failure(f) == SILENT && after_input(f) == SILENT
 		       ? LIKELY
 		       : SILENT;
 }

@@ -15,11 +15,14 @@
 #include "record.h"
 #include "sender.h"
 
+enum { RULES_SHORT_NS = 100000000 }; /* a life so short that a wrong program may be why */
+
 /* Times are of CLOCK_BOOTTIME. A fact that is not known is left zero, but for output_bytes. */
 struct facts {
 	int code; /* as the parent sees it; of an abort, anything but 0 */
 	int64_t start_ns, end_ns;
 	bool main_process;    /* of its tree (ROLE_ROOT), and no forked child of it */
+	bool aborted;	      /* crash reporters look into many files first */
 	bool forked;	      /* only what this process itself did is told of it */
 	struct sender signal; /* the last handled one; its number is 0 where there was none */
 	const struct sender *handler; /* whose handler asked for the end, as told; NULL: none */

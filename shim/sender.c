@@ -63,20 +63,13 @@ static bool is_gone(int pid)
 
 void sender_look_up(struct sender *s)
 {
-	char path[40];
-
 	sender_settle(s);
 	if (s->kind != SENDER_PROCESS)
 		return;
 	s->is_parent = s->pid == sys_getppid();
 	s->by_parent_s_death = !s->is_parent && s->code == SI_USER && death_signal() == s->signal &&
 			       is_gone(s->pid);
-	procfs_path(path, sizeof path, s->pid, "comm");
-	long n = procfs_read(path, s->name, sizeof s->name);
-	if (n > 0 && s->name[n - 1] == '\n')
-		s->name[n - 1] = '\0';
-	if (n <= 0)
-		s->name[0] = '\0';
+	procfs_comm(s->pid, 0, s->name);
 }
 
 /* What a process of this name does as pid 1: it passes on what it gets. */

@@ -33,6 +33,8 @@
 #include "sys.h"
 #include "timers.h"
 
+enum { BRIEF_NS = 50000000 };
+
 static const char *const cause_names[] = {"main_returned", "exit",  "_exit", "quick_exit",
 					  "libc_exit",	   "abort", "signal"};
 
@@ -382,6 +384,12 @@ static void describe_signal(struct record *r, const struct claim *c)
 	text_thread(r, c);
 }
 
+static bool is_system_tool(const char *path)
+{
+	return str_starts(path, "/bin/") || str_starts(path, "/usr/bin/") ||
+	       str_starts(path, "/sbin/") || str_starts(path, "/usr/sbin/");
+}
+
 /* What is known of this process at its end, for the rules. */
 static void gather(struct facts *f, struct record *r, const struct claim *c, int code, bool forked)
 {
@@ -392,7 +400,8 @@ static void gather(struct facts *f, struct record *r, const struct claim *c, int
 			    .end_ns = c->when_ns,
 			    .forked = forked,
 			    .main_process = !forked && process.role == ROLE_ROOT,
-			    .output_bytes = output_bytes()};
+			    .aborted = c->cause == CAUSE_ABORT,
+			    .output_bytes = -1};
 	for (int i = 0; i < FAILED_KINDS; i++)
 		f->failures[i] = failures_take((enum failing)i);
 	if (forked)
@@ -404,6 +413,10 @@ static void gather(struct facts *f, struct record *r, const struct claim *c, int
 	f->used_network = network_used();
 	if (!f->main_process)
 		return;
+	/* The system's own tools do what they do without a word, and are found by their path. */
+	if (!(code & 0xff) && c->when_ns - process.start_ns < RULES_SHORT_NS &&
+	    !is_system_tool(process.execfn))
+		f->output_bytes = output_bytes();
 	f->deaf_port = ports_all_lost(r->work, sizeof r->work);
 	f->children_running =
 		children_running(&f->child_pid, f->child_name, r->work, sizeof r->work);
@@ -464,6 +477,14 @@ static void tell_termination(int error)
 	text_str(&r->body, error_name(error));
 	text_str(&r->body, "); the sentence stands only here");
 	record_write(r);
+}
+
+/* A short life that ended well is told of in short. */
+static bool is_brief(const struct claim *c, int code, const struct record *r)
+{
+	return c->cause != CAUSE_SIGNAL && c->cause != CAUSE_ABORT && !(code & 0xff) &&
+	       r->pid != 1 && c->when_ns - process.start_ns < BRIEF_NS && !network_used() &&
+	       !children_reaped(&(struct child_end){0});
 }
 
 /* Whether libc's exit is under way; daemon's parent ends without it. */
@@ -534,7 +555,7 @@ void verdict_write(const struct claim *c, const struct claim *under_way, int cod
 		error = log_termination(r->body.buf, r->body.len);
 	record_caller(r, caller, &c->trace);
 	if (!forked && process.role == ROLE_ROOT)
-		report_describe(r, empties_buffers(c));
+		report_describe(r, empties_buffers(c), is_brief(c, code, r));
 	if (flood_left_out()) {
 		text_str(&r->details,
 			 "records left out, because five of their kind had been written: ");

@@ -115,7 +115,7 @@ static const struct rule rules[] = {
 	 {"; no signal came, and it had stopped listening on 127.0.0.1:", " before"},
 	 {"epitaph.ports"}},
 	{"deaf_moved", "0", SILENT, SILENT},
-	{"reaped_child", "0", SILENT, SILENT},
+	{"reaped_child", "0", SILENT, {"epitaph.last_child.exit.code"}},
 	{"missing_then_child", "1", SILENT, SILENT},
 	{"signal",
 	 "1",

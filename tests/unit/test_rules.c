@@ -125,10 +125,10 @@ static void test_failure(void **state)
 		{FAILED_CONNECT, ECONNREFUSED, 1, MS(10000), NULL},
 		{FAILED_CONNECT, ECONNREFUSED, 1, -1, NULL},
 		{FAILED_CONNECT, ENOENT, 0, 0, NULL}, /* a service that need not be there */
-		{FAILED_OPEN, ENOENT, 1, MS(99),
-		 ", likely because 99 ms before call of x failed: no such file or directory "
+		{FAILED_OPEN, ENOENT, 1, MS(49),
+		 ", likely because 49 ms before call of x failed: no such file or directory "
 		 "(ENOENT)"},
-		{FAILED_OPEN, ENOENT, 1, MS(100), NULL},
+		{FAILED_OPEN, ENOENT, 1, MS(50), NULL},
 		{FAILED_OPEN, ENOENT, 0, MS(1), NULL},
 		{FAILED_OPEN, EACCES, 1, MS(999),
 		 ", likely because 999 ms before call of x failed: permission denied (EACCES)"},
@@ -150,6 +150,13 @@ static void test_failure(void **state)
 		assert_string_equal(said, rows[i].words ? rows[i].words : "");
 		assert_int_equal(likely, !!strstr(said, "likely"));
 	}
+
+	struct failure file = failure(FAILED_OPEN, "open", "x", ENOENT, MS(1));
+	struct facts aborted = with(plain(134), &file);
+
+	aborted.aborted = true;
+	tell(aborted);
+	assert_string_equal(said, "");
 }
 
 /* The nearest wins, a missing file only alone, a shutdown explains them all. */
