@@ -23,6 +23,7 @@ static const char names[USE_END][24] = {
 	[USE___fpending] = "__fpending",
 	[USE___fpurge] = "__fpurge",
 	[USE_fwide] = "fwide",
+	[USE___libc_single_threaded] = "__libc_single_threaded",
 	[USE_Py_IsInitialized] = "Py_IsInitialized",
 	[USE_ftrylockfile] = "ftrylockfile",
 	[USE_funlockfile] = "funlockfile",

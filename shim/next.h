@@ -36,6 +36,7 @@ enum use {
 	USE_vsnprintf,
 	USE___vsnprintf_chk,
 	USE_fwide,
+	USE___libc_single_threaded,
 	USE_Py_IsInitialized,
 	USE_cout, /* C++: libstdc++'s, then libc++'s */
 	USE_clog,

@@ -64,6 +64,93 @@ static inline void noted(int hook, const FILE *f, const char *call, const void *
 		printed(hook, f, call, data, n);
 }
 
+#ifdef __LP64__
+/* glibc's FILE, as far as we look (bits/types/struct_FILE.h; part of its ABI since 2.1). */
+struct glibc_file {
+	int flags;
+	const char *read[3]; /* where it is, its end, its base */
+	const char *write[3];
+	const char *others[5];
+	void *markers, *chain;
+	int fd, flags2;
+	long old_offset;
+	unsigned short column;
+	signed char vtable_offset;
+	char one[1];
+	void *lock;
+	long offset;
+	void *rest[4];
+	size_t more;
+	int mode;
+};
+
+typedef ssize_t write_function(int, const void *, size_t);
+
+enum {
+	UNBUFFERED = 0x2,
+	NO_WRITES = 0x8,
+	ERROR_SEEN = 0x20,
+	IN_BACKUP = 0x100,
+	LINES = 0x200,
+	PUTTING = 0x800
+};
+
+/*
+ * Whether all that libc would do with bytes for this stream is one write: it is glibc's, without a
+ * buffer, was written to before, as bytes, keeps no offset and no column; and no other thread is
+ * there, with which the lock would be shared. Then we write, and the processor does not return from
+ * the system call through half a dozen frames, each of which it predicts wrongly.
+ */
+static INLINE bool is_plain(FILE *f)
+{
+	const struct glibc_file *g = (const void *)f;
+	const int asked = UNBUFFERED | NO_WRITES | IN_BACKUP | LINES | PUTTING;
+
+	return streams_alone && *streams_alone && (g->flags & asked) == (UNBUFFERED | PUTTING) &&
+	       g->mode == -1 && g->write[0] == g->write[1] && g->read[1] == g->write[0] &&
+	       g->offset == -1 && !g->column;
+}
+
+/* What a write left, as glibc goes on: until an error, which the stream remembers. */
+static __attribute__((noinline)) size_t put_rest(FILE *f, const char *data, size_t n, long got)
+{
+	struct glibc_file *g = (void *)f;
+	write_function *plainly = (write_function *)next_get(HOOK___write);
+	size_t done = 0;
+
+	for (;;) {
+		if (got < 0) {
+			g->flags |= ERROR_SEEN;
+			return done;
+		}
+		done += (size_t)got;
+		if (done == n)
+			return done;
+		got = plainly(g->fd, data + done, n - done);
+	}
+}
+
+/* fwrite's work, where is_plain. libc's own write: what stdio writes passes no hook. */
+static INLINE size_t put_plainly(FILE *f, const char *data, size_t n)
+{
+	write_function *plainly = (write_function *)next_get(HOOK___write);
+	long got = plainly(((const struct glibc_file *)(const void *)f)->fd, data, n);
+
+	return likely(got == (long)n) ? n : put_rest(f, data, n, got);
+}
+#else
+static INLINE bool is_plain(FILE *f)
+{
+	(void)f;
+	return false;
+}
+
+static INLINE size_t put_plainly(FILE *f, const char *data, size_t n)
+{
+	return NEXT(fwrite)(data, 1, n, f);
+}
+#endif
+
 /* How a call of the printf family is checked: -1 not at all, else the flag of glibc's _chk
  * functions. */
 enum { UNCHECKED = -1 };
@@ -99,7 +186,10 @@ static INLINE bool format_known(int hook, const char *call, FILE *f, int flag, c
 	char text[PRINT_MOST];
 	int stream = streams_which(f);
 
-	if (likely(stream < 0) || config.stdio == STDIO_KEEP || !epitaph_enter(hook) || is_wide(f))
+	if (likely(stream < 0) || config.stdio == STDIO_KEEP || !epitaph_enter(hook))
+		return false;
+	bool plain = is_plain(f);
+	if (!plain && is_wide(f))
 		return false;
 	*n = format_text(text, sizeof text, flag, format, args);
 	if (*n <= 0 || *n >= PRINT_MOST)
@@ -109,8 +199,9 @@ static INLINE bool format_known(int hook, const char *call, FILE *f, int flag, c
 	bool lines = config.stdio == STDIO_LINE;
 	if (lines && str_len(text) != (size_t)*n)
 		return false;
-	if (likely(lines ? NEXT(fputs)(text, f) >= 0
-			 : NEXT(fwrite)(text, 1, (size_t)*n, f) == (size_t)*n)) {
+	if (likely(plain   ? put_plainly(f, text, (size_t)*n) == (size_t)*n
+		   : lines ? NEXT(fputs)(text, f) >= 0
+			   : NEXT(fwrite)(text, 1, (size_t)*n, f) == (size_t)*n)) {
 		output_wrote(stream, text, (size_t)*n);
 	} else {
 		*n = -1;
@@ -198,7 +289,7 @@ static int put_line(FILE *f, const char *s, size_t len)
 	for (size_t i = 0; i < len; i++)
 		text[i] = s[i];
 	text[len++] = '\n';
-	if (NEXT(fwrite)(text, 1, len, f) != len)
+	if ((is_plain(f) ? put_plainly(f, text, len) : NEXT(fwrite)(text, 1, len, f)) != len)
 		len = 0;
 	printed(HOOK_puts, f, "puts", text, len ? (long)len : -1);
 	return !len ? EOF : process.libc == LIBC_MUSL ? 0 : (int)len;
@@ -260,6 +351,24 @@ EPITAPH_EXPORT size_t fwrite_unlocked(const void *restrict data, size_t size, si
 			 size, items, f);
 }
 
+/* A character that is one write. */
+static INLINE bool char_known(int hook, const char *call, int c, FILE *f, int *result)
+{
+	int stream = streams_which(f);
+	char byte = (char)c;
+
+	if (likely(stream < 0) || !epitaph_enter(hook) || !is_plain(f))
+		return false;
+	if (likely(put_plainly(f, &byte, 1) == 1)) {
+		*result = (unsigned char)c;
+		output_wrote(stream, &byte, 1);
+	} else {
+		*result = EOF;
+		output_failed(stream, call, output_errno(), 0);
+	}
+	return true;
+}
+
 static inline int put_char(int hook, int c, const FILE *f)
 {
 	char byte = (char)c;
@@ -276,16 +385,28 @@ static inline int put_char(int hook, int c, const FILE *f)
 
 EPITAPH_EXPORT int fputc(int c, FILE *f)
 {
+	int result;
+
+	if (char_known(HOOK_fputc, "putc", c, f, &result))
+		return result;
 	return put_char(HOOK_fputc, NEXT(fputc)(c, f), f);
 }
 
 EPITAPH_EXPORT int putc(int c, FILE *f)
 {
+	int result;
+
+	if (char_known(HOOK_putc, "putc", c, f, &result))
+		return result;
 	return put_char(HOOK_putc, NEXT(putc)(c, f), f);
 }
 
 EPITAPH_EXPORT int putchar(int c)
 {
+	int result;
+
+	if (char_known(HOOK_putchar, "putc", c, current(), &result))
+		return result;
 	return put_char(HOOK_putchar, NEXT(putchar)(c), current());
 }
 
@@ -309,8 +430,11 @@ int __overflow(FILE *f, int c);
 
 EPITAPH_EXPORT int __overflow(FILE *f, int c)
 {
-	int done = NEXT(__overflow)(f, c);
+	int done;
 
+	if (c != EOF && char_known(HOOK___overflow, "putc", c, f, &done))
+		return done;
+	done = NEXT(__overflow)(f, c);
 	return c == EOF ? done : put_char(HOOK___overflow, done, f);
 }
 

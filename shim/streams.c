@@ -21,6 +21,7 @@
 
 FILE *streams_libc[STREAMS];
 bool streams_python;
+const char *streams_alone;
 
 static int mode_wanted(void)
 {
@@ -40,6 +41,8 @@ void streams_load(void)
 	/* Now: where it is not there, the look-up goes through all objects, of which a later
 	 * dlclose may remove one. */
 	streams_python = config.stdio != STDIO_KEEP && next_use(USE_Py_IsInitialized);
+	if (config.stdio == STDIO_NONE && process.libc == LIBC_GLIBC)
+		streams_alone = next_use(USE___libc_single_threaded);
 	streams_libc[STREAM_STDOUT] = out ? *out : NULL;
 	streams_libc[STREAM_STDERR] = err ? *err : NULL;
 	/* stderr has no buffer in either libc. */

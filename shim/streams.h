@@ -20,6 +20,10 @@ extern FILE *streams_libc[STREAMS];
 /* The process is Python's interpreter, and has no buffer. */
 extern bool streams_python;
 
+/* glibc's word on whether there is one thread only (2.32 and later); NULL: not known, or stdout has
+ * a buffer. */
+extern const char *streams_alone;
+
 /* STREAM_STDOUT or STREAM_STDERR, or -1 for any other stream. AS-safe. */
 static inline int streams_which(const FILE *f)
 {
