@@ -5,9 +5,11 @@
  */
 #include "harness.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MODES = 3 };
 
@@ -248,6 +250,46 @@ static void test_report(void **state)
 
 /* A handled signal cuts writes to a full pipe short, and Python without its buffer does not care:
  * nothing may be lost that its buffer would have kept. */
+static void into_file(void *arg)
+{
+	dup2(open((const char *)arg, O_RDWR | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+}
+
+/* What a stream without a buffer answers: the results, errno, the stream's error, the bytes. */
+static void test_answers(void **state)
+{
+	static const char *const ways[] = {"plain", "offset", "closed", "full", "reopened"};
+	const char *const victims[] = {GLIBC("v_prints"), MUSL("v_prints")};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof ways / sizeof *ways; i++) {
+		const char *argv[] = {victims[i % 2], ways[i / 2], NULL};
+		const char *path = temp_path("printed");
+		struct run r = {.argv = argv};
+		struct result shim;
+		char *bare, *ours;
+		size_t bare_len, ours_len;
+
+		run_both(&r, &shim, NULL);
+		assert_int_equal(shim.status, 0);
+		check_contains(shim.err, "is 8, errno 0");
+		result_free(&shim);
+		r.prepare = into_file;
+		r.arg = (void *)path;
+		r.bare = true;
+		run(&r, &shim);
+		bare = slurp(path, &bare_len);
+		result_free(&shim);
+		r.bare = false;
+		run(&r, &shim);
+		ours = slurp(path, &ours_len);
+		result_free(&shim);
+		check(bare_len == ours_len && !memcmp(bare, ours, bare_len), "%s", ways[i / 2]);
+		free(bare);
+		free(ours);
+	}
+}
+
 static void test_short_writes(void **state)
 {
 	const char *python[] = {
@@ -297,7 +339,7 @@ static void test_runtimes(void **state)
 int main(void)
 {
 	enum { ROWS = sizeof rows / sizeof *rows };
-	struct CMUnitTest tests[ROWS + 7];
+	struct CMUnitTest tests[ROWS + 8];
 	size_t n = 0;
 
 	for (; n < ROWS; n++)
@@ -307,6 +349,7 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_threads);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_other_streams);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_report);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_answers);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_short_writes);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_runtimes);
 	return run_group("output", tests, n);
