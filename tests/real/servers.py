@@ -165,7 +165,8 @@ ROWS = [
     ("redis", "a client sends SHUTDOWN", "redis-server", redis, request("SHUTDOWN NOSAVE\r\n"),
      r"with exit code 0: exit\(0\) called by redis-server\+X[^;]*(; no signal came, and it had stopped listening.*)?"),
     ("redis", "a null pointer", "redis-server", redis, request("DEBUG SEGFAULT\r\n"),
-     r"by SIGSEGV \(.*\): sent from itself, likely by its own handler of a fault, which passes it on"),
+     r"by SIGSEGV \(.*\): sent from itself, in its handler of SIGSEGV: SEGV_\w+ at address .* "
+     r"at redis-server\+X \(debugCommand\+X\), which passes it on"),
     ("redis", BUSY, "redis-server", redis, BUSY, r"with exit code 1: .* bind to .* failed: address already in use.*"),
     ("memcached", "SIGINT", "memcached", memcached, INT, rf"with exit code 0: .*T after {PARENT}.*"),
     ("memcached", BUSY, "memcached", memcached, BUSY, r"with exit code \d+: .* bind to .* failed: address already in use.*"),
@@ -210,6 +211,7 @@ ROWS = [
 
 def normalised(text, folder, port):
     for pattern, put in ((re.escape(folder), "/srv"), (rf"\b{port}\b", "P"), (r"\+0x[0-9a-f]+", "+X"),
+                         (r"address 0x[0-9a-f]+", "address X"),
                          (r"(process|thread \S+\[?|PID) \d+", r"\1 N"), (r"\[\d+\]", "[N]"), (r"\b\d+ ms", "T"),
                          (r"\b\d+\.\d s\b", "T"), (r"::h[0-9a-f]{16}", "")):
         text = re.sub(pattern, put, text)

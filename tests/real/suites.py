@@ -10,6 +10,7 @@ a program that is missing is a failure, elsewhere a skip.
 SPDX-License-Identifier: MIT
 """
 import concurrent.futures
+import contextlib
 import fcntl
 import os
 import pwd
@@ -205,6 +206,9 @@ def typed_shell(*command):
                 wait_for(word)
                 if word != "@@ " and "in " not in word and "the end" not in word and word != "handled":
                     wait_for("@@ ")
+            with contextlib.suppress(OSError):  # how the end of a terminal is told
+                while more := os.read(ours, 65536):
+                    said += more.decode(errors="replace")
             _, status = os.waitpid(pid, 0)
             pid = 0
         finally:
