@@ -46,7 +46,8 @@ OBJS     := $(patsubst %,$(O)/shim/%.o,$(COLD) $(HOT))
 all: $(O)/libepitaph.so ## build the shim (default)
 
 $(O)/gen/hooks.list: shim/hooks.def | $(O)/gen
-	$(Q)sed -n 's/^HOOK(\([^,]*\),.*/\1/p' $< > $@
+	$(Q){ echo '#define HOOK(name, file, why) hook name'; cat $<; } | $(CC) -E -P -x c - | \
+		sed -n 's/^ *hook //p' > $@
 
 $(O)/gen/exports.map: $(O)/gen/hooks.list
 	$(Q){ echo '{ global:'; sed 's/.*/	&;/' $<; echo 'local: *; };'; } > $@

@@ -34,7 +34,7 @@ int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
  * it wrongly. So each hook is one. */
 #define INLINE inline __attribute__((always_inline))
 
-enum { PRINT_MOST = 512 }; /* bytes of text that are put together here, on the caller's stack */
+enum { PRINT_MOST = 480 }; /* bytes of text that are put together here, on the caller's stack */
 
 /* What a call on a stream came to: n bytes, or less than 0. */
 static __attribute__((noinline)) void printed(int hook, const FILE *f, const char *call,
