@@ -30,7 +30,7 @@ static void print_all(void)
 		TELL(puts("a line"));
 		TELL(putchar('x'));
 		TELL(putchar_unlocked('z'));
-		TELL(fputc('\xff', stdout));
+		TELL(fputc(0xff, stdout));
 		TELL(fputs("abc", stdout));
 		TELL(fwrite("12345", 1, 5, stdout));
 		TELL(printf("%s", ""));
