@@ -26,7 +26,8 @@ until_ended() {
 
 # From the host: as a supervisor, a clean-up job or an administrator would do it.
 kill_from_outside() {
-	"$engine" logs "$1" 2>&1 | tail -n 1 | grep -q 'health check: ' || return 0
+	# Only one that is up, and has not ended since.
+	"$engine" logs "$1" 2>&1 | grep -e 'health check: ' -e ' ENDED ' | tail -n 1 | grep -q 'health check: ' || return 0
 	kill -TERM "$("$engine" inspect --format '{{.State.Pid}}' "$1")"
 }
 
