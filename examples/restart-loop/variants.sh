@@ -31,9 +31,17 @@ kill_from_outside() {
 	kill -TERM "$("$engine" inspect --format '{{.State.Pid}}' "$1")"
 }
 
+# An engine that is just starting the container again may refuse.
+remove() {
+	tries=0
+	until "$engine" rm -f "$1" >/dev/null 2>&1 || [ $((tries += 1)) -gt 20 ]; do
+		sleep 0.5
+	done
+}
+
 for variant in "$@"; do
 	name=silent-$variant
-	"$engine" rm -f "$name" >/dev/null 2>&1 || :
+	remove "$name"
 	set -- run -d --name "$name" --restart=always -v "$shim:/epitaph.so:ro" -e LD_PRELOAD=/epitaph.so
 	meanwhile=true
 	case $variant in
@@ -44,7 +52,8 @@ for variant in "$@"; do
 	health)
 		set -- "$@" --health-cmd=/health.sh --health-interval=1s "$image"
 		# podman's timers need systemd: one check by hand serves without. docker has no such command.
-		meanwhile="$engine healthcheck run $name"
+		# podman waits for minutes where the check ends the container that it runs in.
+		meanwhile="timeout 5 $engine healthcheck run $name"
 		;;
 	dropped) set -- "$@" "$image" server dropped 0.0.0.0:8080 ;;
 	entrypoint) set -- "$@" "$image" /entrypoint.sh ;;
@@ -60,5 +69,5 @@ for variant in "$@"; do
 	until_ended "$name" $meanwhile
 	echo "$variant:"
 	"$engine" logs "$name" 2>&1 | grep -m 1 'epitaph: .*\[1\] .* ENDED' || echo '(nothing)'
-	"$engine" rm -f "$name" >/dev/null
+	remove "$name"
 done
